@@ -1,0 +1,1 @@
+"""Generic asyncio pieces: work queue, backoff, task scopes, logs. Knows neither Kubernetes nor ClusterSync."""

@@ -1,0 +1,73 @@
+"""The sources of all declarations: which watches that takes, and what they bring into the catalog."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from random import Random
+
+from clustersync.core.catalog import Catalog, FanOut
+from clustersync.core.model import KINDS, Source, SourceKey
+from clustersync.core.render import Unusable
+from clustersync.kube.client import Client
+from clustersync.kube.health import Health
+from clustersync.kube.informer import Informer, Resource
+from clustersync.kube.wire import source_decoder
+from clustersync.runtime.tasks import Scope
+
+
+class _SourceSink:
+    """Takes in what the watch of one named source brings."""
+
+    def __init__(self, key: SourceKey, put: Callable[[SourceKey, Source | None], None]) -> None:
+        self._key = key
+        self._put = put
+
+    def replace(self, items: Mapping[SourceKey, Source], version: int) -> None:
+        self._put(self._key, items.get(self._key))
+
+    def upsert(self, key: SourceKey, value: Source) -> None:
+        self._put(self._key, value)
+
+    def delete(self, key: SourceKey, version: int) -> None:
+        self._put(self._key, None)
+
+
+class SourceWatches:
+    """One watch for each object that some declaration names as its source."""
+
+    def __init__(self, client: Client, catalog: Catalog, on_fan_out: Callable[[set[FanOut]], None], random: Random) -> None:
+        self._client = client
+        self._catalog = catalog
+        self._on_fan_out = on_fan_out
+        self._random = random
+        self._watches: dict[SourceKey, asyncio.Task[None]] = {}
+
+    def refresh(self, scope: Scope) -> None:
+        """Start the watches that the catalog asks for now, end those it no longer does."""
+        wanted = self._catalog.source_keys()
+        for key in self._watches.keys() - wanted:
+            self._watches.pop(key).cancel()
+        for key in wanted - self._watches.keys():
+            self._watches[key] = scope.start(f"source {key}", self._watch(key))
+
+    async def _watch(self, key: SourceKey) -> None:
+        health = Health(lambda: self._on_health(key, health))
+        resource = Resource(
+            f"/api/v1/namespaces/{key.namespace}/{KINDS[key.kind].plural}",
+            field_selector=f"metadata.name={key.name}",
+        )
+        sink = _SourceSink(key, self._put)
+        try:
+            await Informer(self._client, resource, source_decoder(key.kind), sink, health=health, random=self._random).run()
+        finally:
+            health.close()
+
+    def _put(self, key: SourceKey, source: Source | None) -> None:
+        if key in self._catalog.source_keys():
+            self._on_fan_out(self._catalog.put_source(key, source))
+
+    def _on_health(self, key: SourceKey, health: Health) -> None:
+        """A source that cannot be read for long is not known any more: replicas stay as they are."""
+        if health.reachable is False:
+            self._on_fan_out(self._catalog.put_source_problem(key, Unusable("SourceUnreadable", f"{key} cannot be read: {health.cause}")))

@@ -1,0 +1,176 @@
+"""The workers of one cluster: they take items off its queue, and decide when each is looked at again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import structlog
+
+from clustersync.core.errors import ApiError, Throttled, Unreachable
+from clustersync.core.model import SyncName, Target
+from clustersync.kube.health import Health
+from clustersync.kube.limiter import Limiter
+from clustersync.runtime.backoff import Backoff
+from clustersync.runtime.tasks import Scope
+from clustersync.runtime.workqueue import WorkQueue
+from clustersync.sync.context import Context
+from clustersync.sync.outcome import Retry
+from clustersync.sync.reconciler import Reconciler, Report
+from clustersync.sync.state import ClusterState
+
+SLICE = 256
+"""Targets expanded between two turns of the loop: about 5 ms (design, section 7)."""
+
+CONFLICT_BACKOFF = Backoff(initial=120.0, maximum=1800.0)
+"""A conflict is looked at again after 2 to 30 minutes (design, section 4)."""
+
+SECONDS_PER_CONFLICT = 0.2
+"""At most 5 such looks a second on a cluster."""
+
+REQUESTS = "requests"
+"""As whom the workers speak about the cluster's health."""
+
+log = structlog.get_logger()
+
+
+class Expand(NamedTuple):
+    """All targets of one ClusterSync need a look; `anew` drops what is known of conflicts and retries."""
+
+    sync: SyncName
+    anew: bool = False
+
+
+Item = Target | Expand
+
+
+class Workers:
+    """Works off the queue of one cluster, as many items at a time as the limiter admits, for as long as this process leads."""
+
+    def __init__(self, state: ClusterState, queue: WorkQueue[Item], reconciler: Reconciler, health: Health, context: Context) -> None:
+        self.limiter = Limiter(context.max_concurrency)
+        self._state = state
+        self._queue = queue
+        self._reconciler = reconciler
+        self._health = health
+        self._context = context
+        self._looks: dict[Target, int] = {}
+        self._next_look = 0.0
+
+    async def run(self) -> None:
+        """Work whenever this process leads, until cancelled."""
+        while True:
+            await self._context.leadership.wait_leading()
+            async with Scope() as scope:
+                scope.start(f"{self._state.name}: hire", self._hire(scope))
+                await self._context.leadership.wait_lost()
+
+    async def _hire(self, scope: Scope) -> None:
+        """Start workers as the limit rises; those beyond a lowered limit wait for a slot."""
+        for number in range(self._context.max_concurrency):
+            await self.limiter.acquire()
+            scope.start(f"{self._state.name}: worker {number}", self._work())
+
+    async def _work(self) -> None:
+        """Work with the slot that `_hire` took, giving it back between items so that a lowered limit is felt."""
+        try:
+            while True:
+                item = await self._queue.get()
+                await self._health.wait_reachable()
+                with self._queue.working(item):
+                    await self._handle(item)
+                if self.limiter.active > self.limiter.limit:
+                    self.limiter.release()
+                    await self.limiter.acquire()
+        finally:
+            self.limiter.release()
+
+    async def _handle(self, item: Item) -> None:
+        try:
+            match item:
+                case Expand():
+                    await self._expand(item)
+                case Target():
+                    await self._reconcile(item)
+        except Exception as error:  # the one place: a bug that one item shows must not stop the others
+            log.error("item failed", cluster=self._state.name, item=str(item), error=type(error).__name__, exc_info=error)
+            self._queue.requeue_failed(item)
+
+    async def _reconcile(self, target: Target) -> None:
+        report, changed = await self._reconciler.reconcile(target)
+        self._schedule(target, report.outcome.retry)
+        self._judge(report)
+        self._context.audience.reported(self._state.name, report)
+        if changed:
+            self._context.audience.touched(changed)
+
+    def _schedule(self, target: Target, retry: Retry) -> None:
+        if retry is not Retry.CONFLICT:
+            self._looks.pop(target, None)
+        match retry:
+            case Retry.BACKOFF | Retry.NOW:
+                self._queue.requeue_failed(target)
+            case Retry.CONFLICT:
+                self._queue.forget(target)
+                self._queue.add_after(target, self._conflict_delay(target), bulk=True)
+            case Retry.NO:
+                self._queue.forget(target)
+
+    def _conflict_delay(self, target: Target) -> float:
+        """Seconds until the next look at a conflict: growing for each, spread over all."""
+        now = asyncio.get_running_loop().time()
+        self._looks[target] = looks = self._looks.get(target, 0) + 1
+        at = max(now + CONFLICT_BACKOFF.delay(looks, self._context.random), self._next_look)
+        self._next_look = at + SECONDS_PER_CONFLICT
+        return at - now
+
+    def _judge(self, report: Report) -> None:
+        """Let the limiter and the health know how the API server took it."""
+        match report.error:
+            case None if not report.outcome.wrote:
+                pass
+            case Throttled() as error:
+                self.limiter.pushed_back(error.retry_after_seconds)
+            case Unreachable() as error:
+                self.limiter.pushed_back(None)
+                self._health.failed(REQUESTS, error)
+            case ApiError() | None:
+                self.limiter.succeeded(saturated=self._queue.depth > 0)
+                self._health.succeeded(REQUESTS)
+
+    async def _expand(self, item: Expand) -> None:
+        """Look at every target of a ClusterSync, in slices; queue those that need a request."""
+        token = self._state.unsettled.get(item.sync)
+        targets = iter(self._targets(item.sync))
+        while slice_ := list(islice(targets, SLICE)):
+            changed = {sync for target in slice_ for sync in self._settle(target, anew=item.anew)}
+            if changed:
+                self._context.audience.touched(changed)
+            await asyncio.sleep(0)
+        if self._state.unsettled.get(item.sync) == token:
+            self._state.unsettled.pop(item.sync, None)
+        self._context.audience.touched({item.sync})
+
+    def _settle(self, target: Target, *, anew: bool) -> Iterable[SyncName]:
+        if anew:
+            self._queue.forget(target)
+            self._reconciler.forget_conflict(target)
+        changed = self._reconciler.settle(target)
+        if changed is not None:
+            return changed
+        self._queue.add(target, bulk=True)
+        return self._reconciler.mark_pending(target)
+
+    def _targets(self, sync: SyncName) -> Iterator[Target]:
+        """Every target that a ClusterSync has here or had: where it belongs, what it owns, what is not in sync."""
+        claim = self._context.catalog.claim(sync)
+        state, seen = self._state, set[Target]()
+        if claim is not None and state.name in self._context.catalog.target_clusters(sync):
+            for namespace in state.namespaces.all():
+                if claim.selects(state.name, namespace):
+                    target = Target(claim.kind, namespace.name, claim.target_name)
+                    seen.add(target)
+                    yield target
+        yield from (target for target in {*state.replicas.owned(sync), *state.scoreboard.unsynced(sync)} if target not in seen)
