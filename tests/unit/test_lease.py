@@ -1,13 +1,10 @@
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
-from random import Random
 
 import pytest
 import structlog
 
-from clustersync.core.errors import Unreachable
-from clustersync.kube.client import Client
-from clustersync.kube.lease import AlwaysLeading, Candidate, Election, Fence, LeaseSpec, Sighting, Timing, claimed, released, rfc3339_micro
+from clustersync.kube.lease import AlwaysLeading, Fence, LeaseSpec, Sighting, Timing, claimed, released, rfc3339_micro
 from tests.virtualtime import VirtualTimeLoop, virtual_time
 
 NOON = datetime(2026, 5, 20, 12, 0, 0, 250, tzinfo=UTC)
@@ -162,3 +159,16 @@ UNSAFE = [
 def test_durations_that_do_not_fit_are_refused(timing: type[Timing], changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="renew deadline"):
         timing(**changes)  # type: ignore[arg-type]
+
+
+@virtual_time
+async def test_the_only_controller_leads_until_its_release() -> None:
+    alone = AlwaysLeading()
+    await alone.wait_leading()
+    assert alone.may_write()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(86_400):
+            await alone.wait_lost()
+    await alone.release()
+    await alone.wait_lost()
+    assert not alone.may_write()

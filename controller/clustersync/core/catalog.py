@@ -75,8 +75,9 @@ class _Place(NamedTuple):
 class Catalog:
     """Who claims what."""
 
-    def __init__(self, hub_id: str) -> None:
+    def __init__(self, hub_id: str, *, dry_run: bool = False) -> None:
         self._hub_id = hub_id
+        self._dry_run = dry_run
         self._declarations: dict[SyncName, Declaration] = {}
         self._clusters: dict[ClusterName, Mapping[str, str]] = {}
         self._sources: dict[SourceKey, Source | Unusable] = {}
@@ -251,7 +252,7 @@ class Catalog:
             drop_on_missing_source=spec.source_deletion_policy is SourceDeletionPolicy.DELETE,
             deleting=declaration.deleting,
             suspended=spec.suspend,
-            writable=declaration.has_finalizer and not spec.suspend,
+            writable=declaration.has_finalizer and not spec.suspend and not self._dry_run,
         )
 
     def _content(self, key: SourceKey, sync: SyncName) -> Content:

@@ -115,7 +115,7 @@ class Metadata(msgspec.Struct, frozen=True, array_like=True, gc=False):
     owner_references: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-class PackedMetadata(msgspec.Struct, frozen=True, weakref=True, gc=False):
+class PackedMetadata(msgspec.Struct, frozen=True, weakref=True):
     """Encoded `Metadata`, shared by all replicas that carry the same."""
 
     encoded: bytes

@@ -19,15 +19,11 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from clustersync.core.errors import AlreadyExists, ApiError, Conflict, NotFound, Stale
+from clustersync.core.errors import AlreadyExists, ApiError, Conflict, NotFound, Stale, Unreachable
 from clustersync.kube.client import Client
-from clustersync.kube.informer import decode
 
 LEASE_SECONDS = 15
 """client-go's default; also for a record that names no duration."""
-
-CALL_SECONDS = 5.0
-"""For one request: half of the renew deadline, so that a renewal which hangs leaves time for another on a new connection."""
 
 RELEASE_SECONDS = 2.0
 """For giving the lease up on the way out: a successor that waits for its expiry does no harm, a shutdown that hangs is killed."""
@@ -52,6 +48,11 @@ class Timing:
     def __post_init__(self) -> None:
         if not 0 < self.poll_seconds <= self.retry_seconds < self.renew_deadline_seconds < self.lease_seconds:
             raise ValueError(f"an election needs 0 < poll <= retry < renew deadline < lease, got {self}")
+
+    @property
+    def call_seconds(self) -> float:
+        """For one request: half of the deadline, so that a renewal which hangs leaves time for another on a new connection."""
+        return self.renew_deadline_seconds / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,10 @@ class Election:
             self._see(await self._client.put(f"{self._collection}/{self._candidate.name}", body, seconds=limit))
 
     def _see(self, raw: bytes) -> None:
-        self._stored = decode(_decode_lease, raw)
+        try:
+            self._stored = _decode_lease(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Unreachable("the server sent something that is not a Lease") from error
         self._sighting.see(self._stored.spec, _now())
 
     @property
@@ -243,8 +247,8 @@ class Election:
         return f"/apis/coordination.k8s.io/v1/namespaces/{self._candidate.namespace}/leases"
 
     def _limit_seconds(self) -> float:
-        remaining = self._fence.remaining_seconds()
-        return min(remaining, CALL_SECONDS) if remaining > 0 else CALL_SECONDS
+        limit, remaining = self._candidate.timing.call_seconds, self._fence.remaining_seconds()
+        return min(limit, remaining) if remaining > 0 else limit
 
     def _note_failure(self, error: ApiError) -> None:
         lost_a_race = isinstance(error, Conflict | AlreadyExists)

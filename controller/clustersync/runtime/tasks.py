@@ -29,6 +29,7 @@ class Scope:
         self._closing = True
         for child in self._wanted:
             child.cancel()  # so may the group, but in the same turn, which counts once
+        self._wanted.clear()
         await self._group.__aexit__(kind, error, traceback)
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

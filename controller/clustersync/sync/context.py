@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -43,3 +44,5 @@ class Context:
     max_concurrency: int
     random: Random
     wall_clock: Callable[[], float]
+    hub_synced: asyncio.Event
+    """Set once all declarations and registrations are known: nobody plans before, or a younger claim might go first."""

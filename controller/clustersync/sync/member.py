@@ -76,6 +76,11 @@ class Member:
             self.queue.close()
             await self._client.close()
 
+    def orphans(self) -> int:
+        """Count the replicas here whose ClusterSync is gone: they are kept, and reported."""
+        replicas, declared = self.state.replicas, self._context.catalog.declaration
+        return sum(len(replicas.owned(sync)) for sync in list(replicas.owners()) if declared(sync) is None)
+
     def fan_out(self, sync: SyncName, *, anew: bool = False) -> None:
         """Have every target of a ClusterSync looked at."""
         self.state.unsettled[sync] = next(self._changes)
@@ -86,6 +91,7 @@ class Member:
         """Work once everything is seen: until then nothing is known to be missing."""
         for informer in self.informers:
             await informer.wait_synced()
+        await self._context.hub_synced.wait()
         log.info("cluster synced", cluster=self.name, namespaces=len(self.state.namespaces), replicas=len(self.state.replicas))
         self._caught_up = True
         for sync in {claim.sync for claim in self._context.catalog.claims_on(self.name)} | set(self.state.replicas.owners()):
