@@ -30,7 +30,8 @@ class Api:
         connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=timeout_seconds, context=self._context)
         payload = None if body is None else json.dumps(body)
         try:
-            connection.request(method, path, payload, {"Content-Type": "application/json"})
+            kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+            connection.request(method, path, payload, {"Content-Type": kind})
             response = connection.getresponse()
             return Reply(response.status, response.read())
         finally:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -186,7 +187,8 @@ class ControlPlane:
         self._write_kubeconfig(commands.MANAGER_USER, manager, file="controller-manager")
 
     def _write_kubeconfig(self, user: str, pair: KeyPair, *, file: str = "") -> Path:
-        path = self.directory / f"{(file or user).replace('/', '_')}.kubeconfig"
+        # No colon either: kubectl and the client libraries read one as the end of a path.
+        path = self.directory / f"{re.sub(r'[/:]', '_', file or user)}.kubeconfig"
         path.write_text(with_certificate(self._endpoint, user, pair))
         return path
 

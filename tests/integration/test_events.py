@@ -147,6 +147,22 @@ async def test_a_standby_posts_nothing_and_does_not_catch_up(hub_client: Client)
     assert (event["count"], event["message"]) == (1, "said by the leader")
 
 
+async def test_a_leader_that_lost_its_lease_updates_nothing(hub_client: Client) -> None:
+    leading = Gate()
+    leading.open = True
+    async with recorder_on(hub_client, leading) as recorder:
+        recorder.record(sync("lost"), "Conflict", "said by the leader", warning=True)
+        await events_when(hub_client, "lost", bool)
+        leading.open = False
+        leading.asked.clear()
+        recorder.record(sync("lost"), "Conflict", "said without the lease", warning=True)
+        await leading.asked.wait()
+        leading.open = True
+        recorder.record(sync("lost"), "Conflict", "said by the leader again", warning=True)
+        (event,) = await events_when(hub_client, "lost", lambda events: "again" in events[0]["message"])
+    assert event["count"] == 2
+
+
 async def test_what_the_server_refuses_is_dropped_and_holds_nothing_up(hub_client: Client) -> None:
     nowhere = InvolvedObject("v1", "Secret", "lost", "no-such-namespace", "uid-of-lost")
     async with recorder_on(hub_client) as recorder, asyncio.timeout(GATHER_SECONDS):

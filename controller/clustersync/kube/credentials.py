@@ -34,6 +34,8 @@ async def hub_connection(kubeconfig: str | None, context: str | None, environ: M
     logging.getLogger("kubernetes_asyncio").setLevel(logging.WARNING)
     configuration = Configuration()
     in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in environ and _has_token()
+    if kubeconfig is not None and not await asyncio.to_thread(Path(kubeconfig).is_file):
+        raise CredentialsError(f"there is no kubeconfig file {kubeconfig}")
     try:
         await _load(configuration, kubeconfig, context, in_cluster)
         tls = await asyncio.to_thread(_tls, configuration)

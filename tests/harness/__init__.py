@@ -1,0 +1,7 @@
+"""What integration tests, demo and bench share: the controller as a process, objects as builders, and waiting without sleeping."""
+
+from tests.harness.eventually import eventually
+from tests.harness.objects import Objects, clustersync, config_map, namespace, registration, secret
+from tests.harness.process import ControllerProcess
+
+__all__ = ["ControllerProcess", "Objects", "clustersync", "config_map", "eventually", "namespace", "registration", "secret"]

@@ -1,0 +1,100 @@
+"""Two real clusters and one controller for the whole run; a ClusterSync name and labels of its own isolate each test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from clustersync.kube.client import Client
+from clustersync.kube.credentials import member_connection
+from clustersync.kube.kubeconfig import parse_kubeconfig
+from clustersync.kube.transport import AiohttpTransport
+from tests.controlplane import ControlPlane, start_all
+from tests.harness import ControllerProcess, Objects, eventually, registration
+
+ROOT = Path(__file__).parents[2]
+SERVICE_ACCOUNT = "system:serviceaccount:clustersync-system:clustersync"
+GROUPS = ("system:serviceaccounts", "system:serviceaccounts:clustersync-system", "system:authenticated")
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def planes() -> Iterator[dict[str, ControlPlane]]:
+    with start_all(["hub", "edge"]) as planes:
+        yield planes
+
+
+@pytest.fixture(scope="session")
+def hub(planes: dict[str, ControlPlane]) -> ControlPlane:
+    return planes["hub"]
+
+
+@pytest.fixture(scope="session")
+def edge(planes: dict[str, ControlPlane]) -> ControlPlane:
+    return planes["edge"]
+
+
+@pytest.fixture(scope="session")
+def on_hub(hub: ControlPlane) -> Objects:
+    return Objects(hub)
+
+
+@pytest.fixture(scope="session")
+def on_edge(edge: ControlPlane) -> Objects:
+    return Objects(edge)
+
+
+@pytest.fixture(scope="session")
+def crd(hub: ControlPlane) -> None:
+    hub.kubectl("apply", "-f", str(ROOT / "crds"))
+    hub.kubectl("wait", "--for=condition=Established", "crd/clustersyncs.clustersync.io")
+
+
+@pytest.fixture
+async def hub_client(hub: ControlPlane) -> AsyncIterator[Client]:
+    endpoint = parse_kubeconfig(hub.kubeconfig_text().encode(), allow_loopback=True)
+    client = Client(AiohttpTransport(await asyncio.to_thread(member_connection, endpoint, guarded=False)))
+    yield client
+    await client.close()
+
+
+@pytest.fixture(scope="session")
+def rights(hub: ControlPlane, edge: ControlPlane) -> None:
+    """The rights that an installation grants, and no more."""
+    hub.kubectl("apply", "-f", str(ROOT / "manifests/member-rbac.yaml"), "-f", str(ROOT / "manifests/hub-rbac.yaml"))
+    edge.kubectl("apply", "-f", str(ROOT / "manifests/member-rbac.yaml"))
+
+
+@pytest.fixture(scope="session")
+def registered_edge(edge: ControlPlane, on_hub: Objects, rights: None) -> None:
+    """The edge cluster, registered with the rights of its service account."""
+    kubeconfig = edge.kubeconfig_for(SERVICE_ACCOUNT, GROUPS).read_text()
+    on_hub.create(registration("edge", kubeconfig, env="edge"))
+
+
+@pytest.fixture(scope="session")
+def shared_controller(
+    hub: ControlPlane, crd: None, registered_edge: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControllerProcess]:
+    log = tmp_path_factory.mktemp("controller") / "controller.log"
+    kubeconfig = hub.kubeconfig_for(SERVICE_ACCOUNT, GROUPS)
+    with ControllerProcess(kubeconfig, log, "--log-level", "debug") as controller:
+        eventually(lambda: controller.metrics().get('clustersync_cluster_up{cluster="edge"}') == 1, describe=controller.tail)
+        yield controller
+
+
+@pytest.fixture
+def controller(shared_controller: ControllerProcess) -> ControllerProcess:
+    """The running controller; a test may stop or kill it, and the next one finds it running again."""
+    if not shared_controller.running:
+        shared_controller.start()
+    return shared_controller
+
+
+@pytest.fixture
+def tag() -> str:
+    """A name that no other test uses: for ClusterSyncs, namespaces, labels."""
+    return f"t{next(_numbers)}"
