@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from clustersync.core.api import DnsLabel
 
 PREFIX = "CLUSTERSYNC_"
 
@@ -29,8 +31,15 @@ def _pairs(value: Any) -> Any:
     return {key: text for key, _, text in pairs}
 
 
+def _checked_hub_id(value: str) -> str:
+    if not _HUB_ID.fullmatch(value):
+        raise ValueError("must be a label value of at most 63 characters")
+    return value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 _HUB_ID = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")  # a label value, as it becomes one
+HubId = Annotated[str, AfterValidator(_checked_hub_id)]
 
 
 class Settings(BaseModel):
@@ -40,7 +49,7 @@ class Settings(BaseModel):
 
     kubeconfig: str | None = Field(default=None, description="Kubeconfig file of the hub; default: in-cluster, else the user's own.")
     context: str | None = Field(default=None, description="Context of that kubeconfig; default: its current one.")
-    namespace: str = Field(default="clustersync-system", description="The controller's namespace, which holds registration Secrets.")
+    namespace: DnsLabel = Field(default="clustersync-system", description="The controller's namespace, which holds registration Secrets.")
     metrics_address: str = Field(default="0.0.0.0:8080", description="HOST:PORT of /metrics, /healthz and /readyz; empty turns them off.")
     leader_elect: bool = Field(default=True, description="Stand for a Lease, so that of several controllers one writes.")
     dry_run: bool = Field(default=False, description="Write status and events, but no replica and no finalizer.")
@@ -52,8 +61,10 @@ class Settings(BaseModel):
     protected_namespaces: Words = Field(
         default=("kube-*",), description="Namespaces never written to, as globs; the controller's own is added."
     )
-    hub_id: str | None = Field(default=None, description="Id of this hub on replicas; default: the UID of the namespace kube-system.")
-    former_hub_ids: Words = Field(default=(), description="Earlier ids of this hub, whose replicas count as ours.")
+    hub_id: HubId | None = Field(default=None, description="Id of this hub on replicas; default: the UID of the namespace kube-system.")
+    former_hub_ids: Annotated[tuple[HubId, ...], BeforeValidator(_split)] = Field(
+        default=(), description="Earlier ids of this hub, whose replicas count as ours."
+    )
     allow_loopback_clusters: bool = Field(default=False, description="Let registered clusters have loopback and link-local addresses.")
     max_concurrency: int = Field(default=64, ge=1, le=1024, description="Most writes at a time to one cluster.")
 
@@ -63,13 +74,6 @@ class Settings(BaseModel):
         host, colon, port = value.rpartition(":")
         if value and not (host and colon and port.isdecimal() and int(port) < 65536):
             raise ValueError("must be HOST:PORT")
-        return value
-
-    @field_validator("hub_id")
-    @classmethod
-    def _is_label_value(cls, value: str | None) -> str | None:
-        if value is not None and not _HUB_ID.fullmatch(value):
-            raise ValueError("must be a label value of at most 63 characters")
         return value
 
     def is_protected(self, namespace: str) -> bool:

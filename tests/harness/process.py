@@ -20,6 +20,7 @@ class ControllerProcess:
     """One controller. Started in its own session; its log is one file, appended to over restarts."""
 
     def __init__(self, kubeconfig: Path, log: Path, *options: str, environ: dict[str, str] | None = None) -> None:
+        """Clusters of tests have loopback addresses, which it may reach unless `options` say otherwise."""
         self._arguments = [str(PROGRAM), "run", "--kubeconfig", str(kubeconfig), "--allow-loopback-clusters", *options]
         self._environ = {key: value for key, value in os.environ.items() if not key.startswith("CLUSTERSYNC_")} | (environ or {})
         self.log = log

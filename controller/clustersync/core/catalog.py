@@ -98,7 +98,7 @@ class Catalog:
         return self._declarations.values()
 
     def claim(self, sync: SyncName) -> Claim | None:
-        """Return the claim of a declaration that exists and parses."""
+        """Return the claim of a declaration that exists and parses; one that does not has none until it is deleted."""
         return self._claims.get(sync)
 
     def claims_at(self, cluster: ClusterName, kind: Kind, name: str) -> tuple[Claim, ...]:
@@ -203,8 +203,11 @@ class Catalog:
         declaration = self._declarations.get(sync)
         if declaration is None:
             return {FanOut(cluster, sync) for cluster in before}
-        claim = self._claims[sync] = self._make_claim(declaration)
         self._targets[sync] = self._aim(declaration)
+        claim = self._make_claim(declaration)
+        if claim is None:
+            return {FanOut(cluster, sync) for cluster in before}
+        self._claims[sync] = claim
         for cluster in self._targets[sync]:
             self._index(cluster, claim)
         return {FanOut(cluster, sync) for cluster in before | self._targets[sync]}
@@ -227,8 +230,9 @@ class Catalog:
         self._by_place[place] = tuple(sorted(claims, key=lambda each: each.seniority))
 
     def _aim(self, declaration: Declaration) -> frozenset[ClusterName]:
+        """Where a declaration has something to say; one that is deleted and does not parse may have left something anywhere."""
         if declaration.spec is None:
-            return frozenset()
+            return frozenset(self._clusters) if declaration.deleting else frozenset()
         return frozenset(cluster for term in declaration.spec.clusters for cluster in self._matching(term))
 
     def _matching(self, term: ClusterTerm) -> Iterable[ClusterName]:
@@ -237,10 +241,10 @@ class Catalog:
         selects = compile_selector(term.selector)
         return (cluster for cluster, labels in self._clusters.items() if selects(labels))
 
-    def _make_claim(self, declaration: Declaration) -> Claim:
+    def _make_claim(self, declaration: Declaration) -> Claim | None:
         spec, key = declaration.spec, declaration.source_key
         if spec is None or key is None:
-            return _claim_of_nothing(declaration)
+            return self._last_claim(declaration) if declaration.deleting else None
         return Claim(
             sync=declaration.name,
             seniority=(declaration.created, declaration.name),
@@ -255,6 +259,22 @@ class Catalog:
             writable=declaration.has_finalizer and not spec.suspend and not self._dry_run,
         )
 
+    def _last_claim(self, declaration: Declaration) -> Claim:
+        """The claim of a deleted declaration that does not parse: it selects nothing, and releases what it has."""
+        return Claim(
+            sync=declaration.name,
+            seniority=(declaration.created, declaration.name),
+            source=SourceKey(LOCAL, Kind.SECRET, "", ""),
+            target_name="",
+            selects_labels=lambda labels: False,
+            content=Unsynced.UNSYNCED,
+            deletion_policy=DeletionPolicy.RETAIN,
+            drop_on_missing_source=False,
+            deleting=True,
+            suspended=False,
+            writable=declaration.has_finalizer and not self._dry_run,
+        )
+
     def _content(self, key: SourceKey, sync: SyncName) -> Content:
         match self._sources.get(key):
             case None:
@@ -263,20 +283,3 @@ class Catalog:
                 return problem
             case source:
                 return render(source, sync, self._hub_id)
-
-
-def _claim_of_nothing(declaration: Declaration) -> Claim:
-    """The claim of a spec that does not parse: it selects nothing and removes nothing."""
-    return Claim(
-        sync=declaration.name,
-        seniority=(declaration.created, declaration.name),
-        source=SourceKey(LOCAL, Kind.SECRET, "", ""),
-        target_name="",
-        selects_labels=lambda labels: False,
-        content=Unsynced.UNSYNCED,
-        deletion_policy=DeletionPolicy.RETAIN,
-        drop_on_missing_source=False,
-        deleting=declaration.deleting,
-        suspended=False,
-        writable=False,
-    )

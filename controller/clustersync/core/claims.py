@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from clustersync.core.api import DeletionPolicy, Kind
-from clustersync.core.model import ClusterName, Namespace, Replica, SourceKey, SyncName, Target
+from clustersync.core.model import OPT_OUT_LABEL, ClusterName, Namespace, Replica, SourceKey, SyncName, Target
 from clustersync.core.plan import ConflictPolicy, Desired, Undecided, Unwanted, Wanted
 from clustersync.core.render import Rendered, Unusable
 
@@ -47,7 +47,7 @@ class Claim:
 
     def selects(self, cluster: ClusterName, namespace: Namespace) -> bool:
         """Whether a replica belongs into `namespace` of `cluster`; the source itself is never a target."""
-        if self.deleting or not self.selects_labels(namespace.labels):
+        if self.deleting or namespace.labels.get(OPT_OUT_LABEL) == "true" or not self.selects_labels(namespace.labels):
             return False
         return not (cluster == self.source.cluster and namespace.name == self.source.namespace and self.target_name == self.source.name)
 
@@ -101,14 +101,15 @@ def decide(place: Place, claims: Sequence[Claim], owner: Claim | None, observed:
     winner = next((claim for claim in wanting if _may_hold(claim, held_by)), None)
     standings = tuple((claim, _standing(claim, winner, held_by)) for claim in wanting)
     if winner is not None:
-        return Decision(_desired_of(winner), winner.writable, winner, standings)
+        guarded = place.is_source and held_by is None
+        return Decision(_desired_of(winner, guarded=guarded), winner.writable, winner, standings)
     return _without_winner(wanting, owner, held_by, standings)
 
 
 def _may_hold(claim: Claim, held_by: SyncName | None) -> bool:
     """A suspended claim or one without a source keeps what it holds, but blocks no other."""
     if isinstance(claim.content, Unusable):
-        return claim.sync == held_by and not claim.drop_on_missing_source
+        return claim.sync == held_by and not _drops(claim)
     return claim.sync == held_by or not claim.suspended
 
 
@@ -120,10 +121,16 @@ def _standing(claim: Claim, winner: Claim | None, held_by: SyncName | None) -> S
     return Standing.OUTRANKED
 
 
-def _desired_of(claim: Claim) -> Desired:
+def _drops(claim: Claim) -> bool:
+    """Whether its replicas have to go because the source is gone; one that cannot be read or used is not gone."""
+    return claim.drop_on_missing_source and isinstance(claim.content, Unusable) and claim.content.missing
+
+
+def _desired_of(claim: Claim, *, guarded: bool) -> Desired:
+    """`guarded` when an unmarked object lies there that is itself a source: it stays, whatever the policy (design, section 3)."""
     match claim.content:
         case Rendered():
-            return Wanted(claim.content, claim.conflict_policy)
+            return Wanted(claim.content, ConflictPolicy.REFUSE if guarded else claim.conflict_policy)
         case Unusable():
             return Undecided.HANDS_OFF
         case Unsynced():
@@ -137,6 +144,6 @@ def _without_winner(
         return Decision(Undecided.HANDS_OFF, writable=False, standings=standings)
     if owner not in wanting:
         return Decision(Unwanted(owner.deletion_policy), owner.writable, owner, standings)
-    if owner.drop_on_missing_source and isinstance(owner.content, Unusable) and owner.content.missing:
+    if _drops(owner):
         return Decision(Unwanted(DeletionPolicy.DELETE), owner.writable, owner, standings)
     return Decision(Undecided.HANDS_OFF, writable=False, standings=standings)

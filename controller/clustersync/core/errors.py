@@ -89,10 +89,8 @@ class Unauthorized(Refused):
 class Forbidden(Refused):
     """403."""
 
-    @property
-    def namespace_terminates(self) -> bool:
-        """Whether the namespace is being deleted: a lost race, not a failure (design, section 4)."""
-        return "is being terminated" in self.message
+    namespace_terminates: bool = False
+    """Whether the namespace is being deleted: a lost race, not a failure (design, section 4)."""
 
 
 class Invalid(Refused):
@@ -120,4 +118,8 @@ def from_status(status: int, reason: str, message: str, retry_after_seconds: flo
         kind = AlreadyExists
     elif reason == "Expired":
         kind = Gone
-    return kind(clean(message) or f"HTTP {status}", status=status, reason=reason, retry_after_seconds=retry_after_seconds)
+    error = kind(clean(message) or f"HTTP {status}", status=status, reason=reason, retry_after_seconds=retry_after_seconds)
+    if isinstance(error, Forbidden):
+        # The plugin NamespaceLifecycle says so at the end of its message, which long names push beyond what is kept.
+        error.namespace_terminates = "is being terminated" in message
+    return error

@@ -157,3 +157,5 @@ class Replica(msgspec.Struct, frozen=True, gc=False):
     """Our DELETE was answered, and no finalizer was left; only the watch has not said so yet."""
     provisional: bool = False
     """The digest is what we wrote; whether it is what was stored shows when the watch brings it back."""
+    intended: bytes = b""
+    """The digest of what we wrote where admission stored something else."""

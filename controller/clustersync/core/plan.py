@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from clustersync.core.api import DeletionPolicy
-from clustersync.core.model import Replica
+from clustersync.core.model import HUB_LABEL, Replica
 from clustersync.core.render import Rendered, marks_match
 
 
@@ -92,6 +92,8 @@ def _plan_wanted(wanted: Wanted, observed: Replica | None) -> Verb:
         return Verb.WAIT
     if observed.ours:
         return _plan_ours(wanted.content, observed)
+    if _is_of_another_hub(wanted.content, observed):
+        return Verb.CONFLICT
     match wanted.conflict_policy:
         case ConflictPolicy.REFUSE:
             return Verb.CONFLICT
@@ -99,6 +101,12 @@ def _plan_wanted(wanted: Wanted, observed: Replica | None) -> Verb:
             return Verb.UPDATE if _adoptable(wanted.content, observed) else Verb.CONFLICT
         case ConflictPolicy.OVERWRITE:
             return _bring_content(wanted.content, observed)
+
+
+def _is_of_another_hub(content: Rendered, observed: Replica) -> bool:
+    """Such an object is never touched, whatever the policy (design, section 4); a copy of a replica of ours is just foreign."""
+    hub = observed.metadata.unpack().labels.get(HUB_LABEL)
+    return hub is not None and hub != content.labels[HUB_LABEL]
 
 
 def _plan_ours(content: Rendered, observed: Replica) -> Verb:

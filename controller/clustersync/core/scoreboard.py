@@ -99,8 +99,10 @@ class Scoreboard:
         after = tuple(self._dated(target, score, before.get(score.sync), now) for score in scores)
         changed = {score.sync for score in after if before.get(score.sync) != score}
         changed |= before.keys() - {score.sync for score in after}
+        states = {score.sync: score.state for score in after}
         for sync in changed & before.keys():
-            self._tallies[sync].remove(target, before[sync])
+            if before[sync].state is not states.get(sync):
+                self._tallies[sync].remove(target, before[sync])
         for score in after:
             if score.sync in changed:
                 self._tally(score.sync).add(target, score)
@@ -167,11 +169,12 @@ class Scoreboard:
         self._restored = {key: since for key, since in self._restored.items() if key[0] != sync}
 
     def _dated(self, target: Target, score: Score, before: Score | None, now: float) -> Score:
-        if score.state is State.SYNCED:
-            return self._tally(score.sync).synced_score[0]
         if before is not None and before.state is score.state:
-            return replace(score, since=before.since)
-        return replace(score, since=self._restored.pop((score.sync, target), now))
+            return before if score.state is State.SYNCED else replace(score, since=before.since)
+        if score.state is State.PENDING:
+            return replace(score, since=now)
+        restored = self._restored.pop((score.sync, target), now)
+        return self._tally(score.sync).synced_score[0] if score.state is State.SYNCED else replace(score, since=restored)
 
     def _tally(self, sync: SyncName) -> _Tally:
         tally = self._tallies.get(sync)

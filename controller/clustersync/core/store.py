@@ -46,7 +46,9 @@ class NamespaceStore:
 
     def delete(self, key: str, version: int) -> None:
         """Take in that a namespace went."""
-        self._tell(self._namespaces.pop(key, None), None)
+        before = self._namespaces.pop(key, None)
+        if before is not None:
+            self._tell(before, None)
 
     def _tell(self, before: Namespace | None, after: Namespace | None) -> None:
         if before is None or after is None or (before.labels, before.terminating) != (after.labels, after.terminating):
@@ -60,7 +62,8 @@ class ReplicaStore:
         self._on_change = on_change
         self._replicas: dict[Target, Replica] = {}
         self._owned: dict[SyncName, dict[Target, None]] = {}
-        self._versions: dict[Kind, int] = {}
+        self._listed: dict[Kind, int] = {}
+        self._watched: dict[Kind, int] = {}
 
     def __len__(self) -> int:
         return len(self._replicas)
@@ -82,12 +85,14 @@ class ReplicaStore:
         return KindSink(self, kind)
 
     def upsert(self, target: Target, replica: Replica) -> None:
-        """Take in what a watch or a GET brought."""
+        """Take in what a watch or a GET brought; what our DELETE removed does not come back with an old revision."""
         before = self._replicas.get(target)
         if before is not None and before.resource_version > replica.resource_version:
             return
         if before is not None and before.resource_version == replica.resource_version:
-            self._put(target, replica)
+            if before.gone:
+                return
+            self._put(target, _compared(replica, before) if before.provisional else replica)
             if before.digest != replica.digest:
                 self._on_change(target)
             return
@@ -95,15 +100,19 @@ class ReplicaStore:
         self._on_change(target)
 
     def written(self, target: Target, replica: Replica) -> None:
-        """Take in the reply to our own write; the watch may have been faster and knows better."""
+        """Take in the reply to our own write; the watch may have been faster and knows better, also that it is gone again."""
         before = self._replicas.get(target)
+        if before is None and replica.resource_version <= self._watched.get(target.kind, 0):
+            return
         if before is None or before.resource_version < replica.resource_version:
             self._put(target, replica)
+        elif before.resource_version == replica.resource_version:
+            self._put(target, _compared(before, replica))
 
-    def mark_gone(self, target: Target) -> None:
-        """Take in that our DELETE removed the object; it stays, marked, until the watch says so too."""
+    def mark_gone(self, target: Target, version: int) -> None:
+        """Take in that our DELETE removed the object in this revision; it stays, marked, until the watch says so too."""
         before = self._replicas.get(target)
-        if before is not None:
+        if before is not None and before.resource_version == version:
             self._put(target, msgspec.structs.replace(before, gone=True))
 
     def delete(self, target: Target, version: int) -> None:
@@ -115,8 +124,9 @@ class ReplicaStore:
 
     def replace(self, kind: Kind, items: Mapping[Target, Replica], version: int) -> None:
         """Take in the whole state of a kind. A list older than one before starts a new epoch, in which nothing held counts."""
-        restored = version < self._versions.get(kind, 0)
-        self._versions[kind] = version
+        restored = version < self._listed.get(kind, 0)
+        self._listed[kind] = version
+        self._watched[kind] = version if restored else max(version, self._watched.get(kind, 0))
         mine = [target for target in self._replicas if target.kind is kind]
         for target in mine:
             if restored or (target not in items and self._replicas[target].resource_version <= version):
@@ -124,6 +134,10 @@ class ReplicaStore:
                 self._on_change(target)
         for target, replica in items.items():
             self.upsert(target, replica)
+
+    def watched(self, kind: Kind, version: int) -> None:
+        """Note how far the watch of a kind has come."""
+        self._watched[kind] = max(version, self._watched.get(kind, 0))
 
     def _put(self, target: Target, replica: Replica) -> None:
         before = self._replicas.get(target)
@@ -144,6 +158,11 @@ class ReplicaStore:
                 del self._owned[replica.owner]
 
 
+def _compared(stored: Replica, written: Replica) -> Replica:
+    """Return what is stored, with a note of what we wrote where admission changed it on the way."""
+    return stored if stored.digest == written.digest else msgspec.structs.replace(stored, intended=written.digest)
+
+
 class KindSink:
     """Takes in what the informer of one kind brings."""
 
@@ -157,8 +176,10 @@ class KindSink:
 
     def upsert(self, key: Target, value: Replica) -> None:
         """Take in one object."""
+        self._store.watched(self._kind, value.resource_version)
         self._store.upsert(key, value)
 
     def delete(self, key: Target, version: int) -> None:
         """Take in that an object went."""
+        self._store.watched(self._kind, version)
         self._store.delete(key, version)

@@ -28,7 +28,9 @@ JSON = "application/json"
 PARTIAL_OBJECT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 MERGE_PATCH = "application/merge-patch+json"
 
-WRITE_QUERY = "?fieldManager=clustersync&fieldValidation=Ignore"
+FIELD_MANAGER = "clustersync"
+
+WRITE_QUERY = f"?fieldManager={FIELD_MANAGER}&fieldValidation=Ignore"
 """Our bodies are generated: strict decoding would only cost the server a second pass."""
 
 

@@ -74,14 +74,19 @@ class Health:
         }
         self._judge()
 
-    def failed(self, speaker: str, error: ApiError) -> None:
-        """Report a failed attempt."""
+    def failed(self, speaker: str, error: ApiError, *, since: float | None = None) -> None:
+        """Report a failed attempt; `since` is when it began, where it waited for its answer. Times are the loop's."""
         now = asyncio.get_running_loop().time()
-        trouble = self._troubles.setdefault(speaker, _Trouble(now, 0, error))
+        trouble = self._troubles.setdefault(speaker, _Trouble(now if since is None else since, 0, error))
         trouble.attempts += 1
         trouble.error = error
         self._judge()
         self._recheck_when_due(now)
+
+    def doubt(self, speaker: str, error: ApiError, *, since: float) -> None:
+        """Report an attempt whose failure may be its own, such as a write that a webhook held up: it counts once, others decide."""
+        if speaker not in self._troubles:
+            self.failed(speaker, error, since=since)
 
     def dismiss(self, speaker: str) -> None:
         """Forget the troubles of a speaker that is no more."""

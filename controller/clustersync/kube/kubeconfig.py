@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from itertools import takewhile
 
-import yaml
-
-from clustersync.kube import tls
+from clustersync.kube import strictyaml, tls
+from clustersync.kube.addresses import canonical_host, is_forbidden_host
+from clustersync.kube.strictyaml import RefusedYaml, Value
 
 MAX_BYTES = 64 * 1024
 """Design, section 6. A real kubeconfig of one context takes 3 to 10 KiB, most of it certificates."""
-
-_MAX_DEPTH = 32
-"""Levels of nesting; a kubeconfig needs eight. The parser's time grows with the square of the depth, so it is stopped early."""
-
-_Value = str | list["_Value"] | dict[str, "_Value"] | None
 
 
 class RefusedKubeconfig(ValueError):
@@ -56,7 +48,7 @@ class Endpoint:
 def parse_kubeconfig(raw: bytes, *, allow_loopback: bool = False) -> Endpoint:
     """Return what the current context of `raw` names; other contexts, clusters and users are not judged.
 
-    `allow_loopback` admits servers at the addresses of `is_forbidden_address`. Raises RefusedKubeconfig.
+    `allow_loopback` admits servers at the addresses of `addresses.is_forbidden_address`. Raises RefusedKubeconfig.
     """
     config = _Section("", _mapping(_document(raw), "kubeconfig"))
     config.judge(_CONFIG)
@@ -75,36 +67,6 @@ def parse_kubeconfig(raw: bytes, *, allow_loopback: bool = False) -> Endpoint:
         client_certificate=certificate,
         client_key=key,
     )
-
-
-def is_forbidden_address(ip: str) -> bool:
-    """Whether `ip` leads to this machine, its link or a group: loopback, link-local, unspecified, multicast, in any embedding.
-
-    To be asked about the address actually connected to as well, since a name may resolve to anything. What is no address is forbidden.
-    """
-    try:
-        address = _unwrapped(ip_address(ip))
-    except ValueError:
-        return True
-    return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
-
-
-_IPV4_IN_LAST_BITS = (
-    ip_network("::ffff:0:0/96"),  # IPv4-mapped, RFC 4291
-    ip_network("::/96"),  # IPv4-compatible, RFC 4291 (deprecated)
-    ip_network("64:ff9b::/96"),  # NAT64, RFC 6052
-)
-
-
-def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that `address` embeds, else itself."""
-    if isinstance(address, IPv4Address) or address.is_loopback:
-        return address
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if any(address in network for network in _IPV4_IN_LAST_BITS):
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +122,7 @@ class _Section:
     """A judged mapping and where it stands in the document."""
 
     path: str
-    fields: Mapping[str, _Value] = field(repr=False)
+    fields: Mapping[str, Value] = field(repr=False)
 
     def at(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -199,11 +161,11 @@ class _Section:
         raise RefusedKubeconfig(self.at(name), "must be base64")
 
 
-def _is_set(value: _Value) -> bool:
+def _is_set(value: Value) -> bool:
     return value.casefold() not in {"", "false"} if isinstance(value, str) else bool(value)
 
 
-def _mapping(value: _Value, path: str) -> dict[str, _Value]:
+def _mapping(value: Value, path: str) -> dict[str, Value]:
     if not isinstance(value, dict):
         raise RefusedKubeconfig(path, "must be a mapping")
     return value
@@ -260,9 +222,6 @@ _SERVER = re.compile(
     r"https://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[a-z0-9._~!$&'()*+,;=:%-]*)*)",
     re.IGNORECASE | re.ASCII,
 )
-_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-# A last label of digits is a mistyped IPv4 address, never a name.
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?!(?:.*\.)?[0-9]+$){_LABEL}(?:\.{_LABEL})*")
 
 
 def _server(cluster: _Section, allow_loopback: bool) -> str:
@@ -273,105 +232,31 @@ def _server(cluster: _Section, allow_loopback: bool) -> str:
         if mark in url:
             raise RefusedKubeconfig(path, f"must not hold {part}; only https://host:port/path")
     match = _SERVER.fullmatch(url)
-    host = _canonical_host(match["host"]) if match else None
+    host = canonical_host(match["host"]) if match else None
     if match is None or host is None or int(match["port"] or _HTTPS) not in range(1, 65536):
         raise RefusedKubeconfig(path, "must be https://host:port/path with a host name in ASCII or an IP address")
-    if not allow_loopback and _is_forbidden_host(host):
+    if not allow_loopback and is_forbidden_host(host):
         reason = "refused, loopback, link-local, unspecified and multicast addresses are no member cluster; see --allow-loopback-clusters"
         raise RefusedKubeconfig(path, reason)
     port = int(match["port"] or _HTTPS)
     return f"https://{host}{'' if port == _HTTPS else f':{port}'}{match['path'].rstrip('/')}"
 
 
-def _canonical_host(host: str) -> str | None:
-    """Return `host` in the one spelling that is judged and connected to, None when it is neither an address nor a name."""
-    if host.startswith("["):
-        try:
-            return f"[{IPv6Address(host[1:-1])}]"
-        except ValueError:
-            return None
-    try:
-        # As getaddrinfo would: 127.1, 0x7f.1, 017700000001 and 2130706433 are addresses to it.
-        return socket.inet_ntoa(socket.inet_aton(host))
-    except OSError:
-        return host.lower() if _HOST_NAME.fullmatch(host.lower()) else None
-
-
-def _is_forbidden_host(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return is_forbidden_address(host.strip("[]"))
-
-
 def _tls_server_name(cluster: _Section) -> str | None:
     name = cluster.text("tls-server-name")
     if name is None:
         return None
-    host = _canonical_host(f"[{name}]" if ":" in name else name)
+    host = canonical_host(f"[{name}]" if ":" in name else name)
     if host is None:
         raise RefusedKubeconfig(cluster.at("tls-server-name"), "must be a host name in ASCII or an IP address")
     return host.strip("[]")
 
 
-def _document(raw: bytes) -> _Value:
-    """Return the one YAML document of `raw`; every scalar is text, but for a plain null."""
+def _document(raw: bytes) -> Value:
     if len(raw) > MAX_BYTES:
         raise RefusedKubeconfig("kubeconfig", f"is larger than {MAX_BYTES // 1024} KiB; keep the one context that is needed")
     try:
-        return _read_stream(yaml.parse(raw.decode(), Loader=yaml.CSafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        pass
-    raise RefusedKubeconfig("kubeconfig", "must be YAML in UTF-8")
-
-
-def _read_stream(events: Iterator[yaml.Event]) -> _Value:
-    next(events)
-    if not isinstance(next(events), yaml.DocumentStartEvent):
-        return None
-    value = _read(next(events), events, 0)
-    next(events)
-    if not isinstance(next(events), yaml.StreamEndEvent):
-        raise RefusedKubeconfig("kubeconfig", "must be one YAML document")
-    return value
-
-
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})  # YAML 1.2, section 10.3.2
-
-
-def _read(event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> _Value:
-    """Build the value that begins with `event`. Nothing is constructed by tag, and nothing grows beyond what was written."""
-    if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) or event.anchor is not None:
-        raise _refused_line(event, "has an anchor or alias; write the value out")
-    if event.tag is not None:
-        raise _refused_line(event, "has a tag; remove it")
-    if isinstance(event, yaml.ScalarEvent):
-        is_plain = event.implicit[0]
-        return None if is_plain and event.value in _NULLS else event.value
-    if depth == _MAX_DEPTH:
-        raise _refused_line(event, f"is nested deeper than {_MAX_DEPTH} levels")
-    inside = takewhile(lambda inner: not isinstance(inner, yaml.CollectionEndEvent), events)
-    if isinstance(event, yaml.SequenceStartEvent):
-        return [_read(inner, events, depth + 1) for inner in inside]
-    return _read_mapping(inside, events, depth + 1)
-
-
-def _read_mapping(keys: Iterator[yaml.Event], events: Iterator[yaml.Event], depth: int) -> dict[str, _Value]:
-    """Build a mapping; `keys` runs over `events`, from which each key's value is taken in between."""
-    fields: dict[str, _Value] = {}
-    for event in keys:
-        key = _read(event, events, depth)
-        if not isinstance(key, str):
-            raise _refused_line(event, "has a key that is not text")
-        if key in fields:
-            raise _refused_line(event, "repeats a key of its mapping; keep one")
-        fields[key] = _read(next(events), events, depth)
-    return fields
-
-
-def _refused_line(event: yaml.Event, reason: str) -> RefusedKubeconfig:
-    line = event.start_mark.line + 1 if event.start_mark else 0
-    return RefusedKubeconfig("kubeconfig", f"line {line} {reason}")
+        return strictyaml.load(raw)
+    except RefusedYaml as refusal:
+        reason = str(refusal)
+    raise RefusedKubeconfig("kubeconfig", reason)

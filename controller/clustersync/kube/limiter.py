@@ -7,7 +7,8 @@ server at its best throughput is many times slower per call than an idle one (me
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 INITIAL = 8
 """Where slow start begins: 60 % of the best throughput already, and harmless to the smallest API server (measured)."""
@@ -26,29 +27,35 @@ class Limiter:
         self._slow_start = True
         self._round = 0
         self._paused_until = 0.0
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def active(self) -> int:
         """Workers that hold a slot."""
         return self._active
 
-    async def acquire(self) -> None:
-        """Wait for a slot, and for the end of a pause that the server asked for."""
-        while True:
-            delay = self._paused_until - asyncio.get_running_loop().time()
-            if delay > 0:
-                await asyncio.sleep(delay)
-            elif self._active < self.limit:
-                self._active += 1
-                return
-            else:
-                await self._wait()
+    async def wait_limit(self, limit: int) -> None:
+        """Wait until the limit is that high."""
+        while self.limit < limit:
+            await self._wait()
 
-    def release(self) -> None:
-        """Give a slot back."""
-        self._active -= 1
-        self._wake()
+    async def wait_pause(self) -> None:
+        """Wait for the end of a pause that the server asked for."""
+        delay = self._paused_until - asyncio.get_running_loop().time()
+        if delay > 0:
+            await asyncio.sleep(delay)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot while the block runs."""
+        while self._active >= self.limit:
+            await self._wait()
+        self._active += 1
+        try:
+            yield
+        finally:
+            self._active -= 1
+            self._wake()
 
     def succeeded(self, *, saturated: bool) -> None:
         """Count an answered write; a whole round of them raises the limit if there was more work than slots."""
@@ -75,15 +82,12 @@ class Limiter:
         self._waiters.append(waiter)
         try:
             await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._wake()
-            raise
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
 
     def _wake(self) -> None:
-        free = self.limit - self._active
-        while self._waiters and free > 0:
-            waiter = self._waiters.popleft()
+        """Let every waiter look again: there are few, and the limit seldom changes."""
+        for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
-                free -= 1

@@ -5,6 +5,7 @@ Whatever goes wrong below HTTP comes out as `Unreachable`; HTTP statuses are not
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,7 +18,7 @@ from yarl import URL
 
 from clustersync import __version__
 from clustersync.core.errors import Unreachable, clean
-from clustersync.kube.kubeconfig import is_forbidden_address
+from clustersync.kube.addresses import is_forbidden_address
 
 KEEPALIVE_SECONDS = 75
 """Below the API server's idle timeout of 90 s (apiserver, pkg/server/secure_serving.go); each new TLS handshake costs 3 ms of CPU."""
@@ -164,5 +165,12 @@ def _describe(error: Exception) -> str:
     if isinstance(error, aiohttp.ServerTimeoutError | TimeoutError):
         return "no connection within the time limit"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return clean(f"cannot connect: {error.os_error.strerror or error.os_error}")
+        return clean(f"cannot connect: {_os_words(error.os_error)}")
     return clean(str(error) or type(error).__name__)
+
+
+def _os_words(error: OSError) -> str:
+    """The system's words where there are any: asyncio puts its own, with the address, in their place."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

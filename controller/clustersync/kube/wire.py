@@ -51,7 +51,7 @@ class ObjectMeta(msgspec.Struct, gc=False, rename="camel"):
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     finalizers: list[str] | None = None
-    owner_references: msgspec.Raw | None = None
+    owner_references: msgspec.Raw = msgspec.Raw(b"[]")  # not `| None`: in a union msgspec refuses what Raw would take
 
 
 class PartialObject(msgspec.Struct, gc=False):
@@ -181,7 +181,7 @@ def observed_replica(
 
 def carried(meta: ObjectMeta, labels: dict[str, str], annotations: dict[str, str]) -> Metadata:
     """Return what an update has to carry over."""
-    return Metadata(labels, annotations, meta.finalizers or [], meta.owner_references or msgspec.Raw(b"[]"))
+    return Metadata(labels, annotations, meta.finalizers or [], meta.owner_references)
 
 
 def carried_metadata(raw: bytes) -> Metadata:
@@ -190,6 +190,27 @@ def carried_metadata(raw: bytes) -> Metadata:
     annotations = meta.annotations or {}
     annotations.pop(TARGET_ANNOTATION, None)
     return carried(meta, meta.labels or {}, annotations)
+
+
+class _ManagedFields(msgspec.Struct, gc=False):
+    manager: str = ""
+    time: str = ""
+
+
+class _Managed(msgspec.Struct, gc=False):
+    class Meta(msgspec.Struct, gc=False, rename="camel"):
+        managed_fields: list[_ManagedFields] = []
+
+    metadata: Meta
+
+
+_decode_managed = msgspec.json.Decoder(_Managed).decode
+
+
+def last_manager(raw: bytes, *, other_than: str) -> str:
+    """Return the field manager of the latest change by somebody else, empty where there is none."""
+    others = [each for each in _decode_managed(raw).metadata.managed_fields if each.manager != other_than]
+    return max(others, key=lambda each: each.time).manager if others else ""
 
 
 def _foreign_size(metadata: Metadata) -> int:

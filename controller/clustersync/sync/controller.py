@@ -81,7 +81,7 @@ class Controller:
         self.registry = Registry(scope, self._context(), hub.connect, self._fan_out, self._narrator.registration_refused)
         self._sources = SourceWatches(hub.control, self.catalog, self._fan_out, random)
         self._lifecycle_queue: WorkQueue[SyncName] = WorkQueue(HUB_BACKOFF, random)
-        self._lifecycle = Lifecycle(hub.control, self.catalog, self.registry.members, self._lifecycle_queue, self._on_blocked)
+        self._lifecycle = Lifecycle(hub.control, self.catalog, self.registry, self._lifecycle_queue, self._on_blocked)
         status_queue: WorkQueue[SyncName] = WorkQueue(HUB_BACKOFF, random)
         self._reporter = Reporter(hub.control, self.registry, self._lifecycle, status_queue, self._narrator.status_changed)
         self._informers = (self._declarations(), self._registrations())
@@ -99,11 +99,11 @@ class Controller:
             start(f"hub: {informer.name}", informer.run())
         self.registry.add_local(self._hub.local)
         start("status", self._reporter.run(self._leadership, self.catalog, self._wall_clock))
-        if not self._options.dry_run:
-            start("finalizers", self._lifecycle.run(self._leadership))
         for informer in self._informers:
             await informer.wait_synced()
         self._hub_synced.set()
+        if not self._options.dry_run:
+            start("finalizers", self._lifecycle.run(self._leadership))
         log.info("hub synced", clustersyncs=len(list(self.catalog.declarations())), clusters=len(self.catalog.clusters()))
         await asyncio.Event().wait()
 
@@ -155,9 +155,7 @@ class Controller:
 
     def cluster_changed(self, cluster: ClusterName, reachable: bool | None, cause: str) -> None:
         """A cluster became reachable or unreachable, or its registration came, went or was refused."""
-        for declaration in self.catalog.declarations():
-            if cluster in self.catalog.target_clusters(declaration.name) or declaration.deleting:
-                self.touched({declaration.name})
+        self.touched({declaration.name for declaration in self.catalog.declarations()})
         if reachable is not None:
             log.info("cluster reachable" if reachable else "cluster unreachable", cluster=cluster, cause=cause)
             self._narrator.cluster_changed(cluster, reachable, cause)

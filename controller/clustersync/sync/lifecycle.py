@@ -10,11 +10,12 @@ import structlog
 from clustersync.core.api import GROUP, PLURAL, VERSION
 from clustersync.core.catalog import Catalog, Declaration
 from clustersync.core.errors import ApiError, NotFound
-from clustersync.core.model import CLEANUP_FINALIZER, ClusterName, SyncName
+from clustersync.core.model import CLEANUP_FINALIZER, LOCAL, ClusterName, SyncName
 from clustersync.kube.client import Client
 from clustersync.kube.lease import Leadership
 from clustersync.runtime.workqueue import WorkQueue
 from clustersync.sync.member import Member
+from clustersync.sync.registry import Registry
 
 COLLECTION = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 
@@ -27,20 +28,20 @@ log = structlog.get_logger()
 
 
 class Lifecycle:
-    """Sets and removes the cleanup finalizer. `members` is the registry's own map of connected clusters."""
+    """Sets and removes the cleanup finalizer. It runs once all declarations and registrations are known."""
 
     def __init__(
         self,
         client: Client,
         catalog: Catalog,
-        members: Mapping[ClusterName, Member],
+        registry: Registry,
         queue: WorkQueue[SyncName],
         on_blocked: Callable[[SyncName], None],
     ) -> None:
         self.blocked: dict[SyncName, str] = {}
         self._client = client
         self._catalog = catalog
-        self._members = members
+        self._registry = registry
         self._queue = queue
         self._on_blocked = on_blocked
 
@@ -94,16 +95,18 @@ class Lifecycle:
 
         A cluster without a registration is not waited for, nor a replica that only a foreign finalizer still holds.
         """
-        concerned = self._catalog.target_clusters(declaration.name) | reported_clusters(declaration)
-        for cluster, member in self._members.items():
-            if cluster in declaration.skip_cleanup:
-                continue
-            if member.synced and member.health.reachable is not False:
-                if self._has_work(member, declaration.name):
+        sync, registry, reported = declaration.name, self._registry, reported_clusters(declaration)
+        concerned = self._catalog.target_clusters(sync) | reported.keys()
+        for cluster in ({LOCAL} | registry.registered()) - declaration.skip_cleanup:
+            member = registry.members.get(cluster)
+            if member is not None and member.synced and member.health.reachable is not False:
+                if self._has_work(member, sync):
                     yield cluster, ""
-            elif cluster in concerned:
-                cause = member.health.cause or "not connected yet"
-                yield cluster, f"cannot be reached ({cause}), so its replicas cannot be removed; {_WAY_OUT}={cluster}"
+            elif cluster in concerned or (member is not None and member.state.replicas.owned(sync)):
+                yield cluster, _out_of_reach(cluster, member)
+        for cluster in registry.refused.keys() - declaration.skip_cleanup:
+            if reported.get(cluster):
+                yield cluster, _blocked(cluster, registry.refused[cluster])
 
     def _has_work(self, member: Member, sync: SyncName) -> bool:
         replicas = member.state.replicas
@@ -116,7 +119,20 @@ class Lifecycle:
         await self._client.patch(f"{COLLECTION}/{declaration.name}", orjson.dumps({"metadata": metadata}))
 
 
-def reported_clusters(declaration: Declaration) -> frozenset[ClusterName]:
-    """Return the clusters that the stored status has a row for: where replicas may be, also after a restart."""
+def _out_of_reach(cluster: ClusterName, member: Member | None) -> str:
+    """Say what holds a cleanup up; nothing while the cluster is still being connected."""
+    if member is None or member.health.reachable is not False:
+        return ""
+    return _blocked(cluster, member.health.cause)
+
+
+def _blocked(cluster: ClusterName, cause: str) -> str:
+    return f"cannot be reached ({cause}), so its replicas cannot be removed; {_WAY_OUT}={cluster}"
+
+
+def reported_clusters(declaration: Declaration) -> Mapping[ClusterName, int]:
+    """Return the clusters that the stored status has a row for, each with how many replicas may be there, also after a restart."""
     rows = declaration.status.get("clusters")
-    return frozenset(ClusterName(str(row.get("name"))) for row in rows if isinstance(row, dict)) if isinstance(rows, list) else frozenset()
+    if not isinstance(rows, list):
+        return {}
+    return {ClusterName(str(row.get("name"))): int(row.get("desired") or 0) for row in rows if isinstance(row, dict)}

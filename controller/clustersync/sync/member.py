@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -13,12 +13,13 @@ from clustersync.core.api import Kind
 from clustersync.core.errors import ApiError
 from clustersync.core.model import HUB_LABEL, KINDS, ClusterName, Namespace, Replica, SyncName, Target
 from clustersync.core.scoreboard import Scoreboard
+from clustersync.core.status import failing_since
 from clustersync.core.store import NamespaceStore, ReplicaStore
 from clustersync.kube.client import Client
 from clustersync.kube.health import Health
-from clustersync.kube.informer import Informer, Resource
+from clustersync.kube.informer import Informer, Resource, decode
 from clustersync.kube.transport import Transport
-from clustersync.kube.wire import Interner, decode_namespace, replica_decoder
+from clustersync.kube.wire import Interner, decode_namespace, decode_partial, replica_decoder
 from clustersync.runtime.backoff import Backoff
 from clustersync.runtime.backoff import Retry as Retrying
 from clustersync.runtime.tasks import running
@@ -35,9 +36,12 @@ TARGET_BACKOFF = Backoff(initial=1.0, maximum=300.0)
 NEW_NAMESPACE_SECONDS = 0.005
 """Admission sleeps 50 ms over a write into a namespace that its own cache has not seen; 5 ms later it has (measured: p99 54 -> 11 ms)."""
 
-PROBE_BACKOFF = Backoff(initial=1.0, maximum=30.0)
+PROBE_BACKOFF = Backoff(initial=1.0, maximum=10.0)
+"""Of the one request that a cluster out of reach gets: rare enough for it, and soon enough for who waits for its return."""
+
 PROBE_SECONDS = 5.0
 PROBE_PATH = "/api/v1/namespaces/kube-system"
+"""Every cluster has it, and its UID tells which cluster it is."""
 
 log = structlog.get_logger()
 
@@ -65,10 +69,11 @@ class Member:
         """Whether all informers have seen the whole state once."""
         return all(informer.synced for informer in self.informers)
 
-    async def run(self) -> None:
-        """Serve the cluster until cancelled."""
-        watches = [(f"{self.name}: {informer.name}", informer.run()) for informer in self.informers]
+    async def run(self, on_identified: Callable[[str], None]) -> None:
+        """Serve the cluster until cancelled. `on_identified` hears which one it is before anything of it is watched."""
         try:
+            on_identified(await self._identify())
+            watches = [(f"{self.name}: {informer.name}", informer.run()) for informer in self.informers]
             async with running(*watches, (f"{self.name}: probe", self._probe()), (f"{self.name}: work", self._work())):
                 await asyncio.Event().wait()
         finally:
@@ -87,6 +92,20 @@ class Member:
         if self._caught_up:
             self.queue.add(Expand(sync, anew), bulk=True)
 
+    async def _identify(self) -> str:
+        """Return the UID of the namespace kube-system, as soon as the API server answers."""
+        retry = Retrying(PROBE_BACKOFF, self._context.random)
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                raw = await self._client.get(PROBE_PATH, seconds=PROBE_SECONDS)
+                uid = decode(decode_partial, raw).metadata.uid
+                self.health.succeeded(REQUESTS)
+                return uid
+            except ApiError as error:
+                self.health.failed(REQUESTS, error, since=started)
+                await asyncio.sleep(retry.failed(asyncio.get_running_loop().time()))
+
     async def _work(self) -> None:
         """Work once everything is seen: until then nothing is known to be missing."""
         for informer in self.informers:
@@ -94,6 +113,9 @@ class Member:
         await self._context.hub_synced.wait()
         log.info("cluster synced", cluster=self.name, namespaces=len(self.state.namespaces), replicas=len(self.state.replicas))
         self._caught_up = True
+        for declaration in self._context.catalog.declarations():
+            for target, since in failing_since(declaration, self.name):
+                self.state.scoreboard.restore_since(declaration.name, target, since)
         for sync in {claim.sync for claim in self._context.catalog.claims_on(self.name)} | set(self.state.replicas.owners()):
             self.fan_out(sync)
         await self.workers.run()
@@ -103,13 +125,14 @@ class Member:
         retry = Retrying(PROBE_BACKOFF, self._context.random)
         while True:
             await self.health.wait_suspect()
+            started = asyncio.get_running_loop().time()
             try:
                 await self._client.get(PROBE_PATH, seconds=PROBE_SECONDS)
                 self.health.succeeded(REQUESTS)
                 retry.reset()
                 await asyncio.sleep(PROBE_BACKOFF.initial)
             except ApiError as error:
-                self.health.failed(REQUESTS, error)
+                self.health.failed(REQUESTS, error, since=started)
                 await asyncio.sleep(retry.failed(asyncio.get_running_loop().time()))
 
     def _make_informers(self, intern: Interner) -> Sequence[Informer[Any, Any]]:

@@ -19,6 +19,8 @@ class Retry(Enum):
     """Rarely: somebody has to act first."""
     NOW = "now"
     """Plan again with what was seen."""
+    AFTER = "after"
+    """After `after_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Outcome:
     retry: Retry = Retry.NO
     wrote: bool = False
     seen: Replica | None = None
+    after_seconds: float = 0.0
 
 
 SYNCED = Outcome(State.SYNCED)

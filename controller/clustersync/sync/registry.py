@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import msgspec
@@ -21,6 +21,7 @@ from clustersync.kube.transport import Transport
 from clustersync.kube.wire import decode_secret_data
 from clustersync.runtime.tasks import Scope
 from clustersync.sync.context import Context
+from clustersync.sync.identities import Identities, judge
 from clustersync.sync.member import Member
 
 log = structlog.get_logger()
@@ -68,7 +69,9 @@ class Registry:
         self._on_fan_out = on_fan_out
         self._on_refused = on_refused
         self._stored: dict[SecretName, StoredRegistration] = {}
+        self._refusals: dict[SecretName, RefusedRegistration] = {}
         self._serving: dict[ClusterName, tuple[Registration, asyncio.Task[None]]] = {}
+        self._identities = Identities()
         self.members: dict[ClusterName, Member] = {}
         self.refused: dict[ClusterName, str] = {}
 
@@ -79,19 +82,16 @@ class Registry:
     def add_local(self, transport: Transport) -> None:
         """Serve the hub's own cluster, which needs no registration."""
         member = self.members[LOCAL] = Member(LOCAL, transport, self._context)
-        self._scope.start(f"cluster {LOCAL}", member.run())
+        self._scope.start(f"cluster {LOCAL}", member.run(self._on_hub_identified))
 
     def replace(self, items: Mapping[SecretName, StoredRegistration], version: int) -> None:
         """Take in all registrations."""
-        for name in self._stored.keys() - items.keys():
-            self._stored.pop(name)
-        for name, stored in items.items():
-            self._store(name, stored)
+        self._stored = dict(items)
         self._apply()
 
     def upsert(self, key: SecretName, value: StoredRegistration) -> None:
         """Take in one registration."""
-        self._store(key, value)
+        self._stored[key] = value
         self._apply()
 
     def delete(self, key: SecretName, version: int) -> None:
@@ -99,41 +99,36 @@ class Registry:
         self._stored.pop(key, None)
         self._apply()
 
-    def _store(self, name: SecretName, stored: StoredRegistration) -> None:
-        before = self._stored.get(name)
-        self._stored[name] = stored
-        if isinstance(stored.content, RefusedRegistration) and (before is None or before.content != stored.content):
-            log.warning("registration refused", secret=name, reason=stored.content.message)
-            self._on_refused(stored.content)
-
     def _apply(self) -> None:
         """Make members and problems follow what is registered."""
-        wanted = self._by_cluster()
+        judged = judge([stored.content for stored in self._stored.values()], self._identities)
+        self._tell_refusals({each.secret_name: each for each in judged if isinstance(each, RefusedRegistration)})
+        wanted = _by_cluster(judged)
         for cluster in self._serving.keys() - wanted.keys():
             self._stop(cluster)
         known = self._context.catalog.clusters().keys() - {LOCAL}
-        self.refused = {name: each.message for name, each in wanted.items() if isinstance(each, RefusedRegistration)}
+        before, self.refused = self.refused, {name: each.message for name, each in wanted.items() if isinstance(each, RefusedRegistration)}
         for cluster, registration in wanted.items():
-            self._serve(cluster, registration)
+            self._serve(cluster, registration, before.get(cluster))
             self._on_fan_out(self._context.catalog.put_cluster(cluster, registration.labels))
         for cluster in known - wanted.keys():
             self._on_fan_out(self._context.catalog.drop_cluster(cluster))
             self._context.audience.cluster_changed(cluster, None, "")
 
-    def _by_cluster(self) -> dict[ClusterName, Registration | RefusedRegistration]:
-        """Of two Secrets for one cluster the older counts (design, section 6)."""
-        chosen: dict[ClusterName, Registration | RefusedRegistration] = {}
-        for stored in sorted(self._stored.values(), key=lambda each: (each.content.created, each.content.secret_name)):
-            if stored.content.name is not None:
-                chosen.setdefault(stored.content.name, stored.content)
-        return chosen
+    def _tell_refusals(self, refusals: dict[SecretName, RefusedRegistration]) -> None:
+        for name, refusal in refusals.items():
+            if self._refusals.get(name) != refusal:
+                log.warning("registration refused", secret=name, reason=refusal.message)
+                self._on_refused(refusal)
+        self._refusals = refusals
 
-    def _serve(self, cluster: ClusterName, registration: Registration | RefusedRegistration) -> None:
+    def _serve(self, cluster: ClusterName, registration: Registration | RefusedRegistration, refused_before: str | None) -> None:
         current = self._serving.get(cluster)
         if isinstance(registration, RefusedRegistration):
             if current is not None:
                 self._stop(cluster)
-            self._context.audience.cluster_changed(cluster, False, registration.message)
+            if registration.message != refused_before:
+                self._context.audience.cluster_changed(cluster, False, registration.message)
         elif current is None or current[0].endpoint != registration.endpoint:
             if current is not None:
                 self._stop(cluster)
@@ -150,4 +145,17 @@ class Registry:
         transport = await self._connect(registration)
         member = self.members[registration.name] = Member(registration.name, transport, self._context)
         log.info("cluster registered", cluster=registration.name, server=registration.endpoint.server)
-        await member.run()
+        await member.run(lambda uid: self._on_identified(registration, uid))
+
+    def _on_hub_identified(self, uid: str) -> None:
+        self._identities.hub_uid = uid
+        self._apply()
+
+    def _on_identified(self, registration: Registration, uid: str) -> None:
+        self._identities.note(registration, uid)
+        self._apply()
+
+
+def _by_cluster(judged: Sequence[Registration | RefusedRegistration]) -> dict[ClusterName, Registration | RefusedRegistration]:
+    """Return what counts for each cluster: of two Secrets that name it the older."""
+    return {each.name: each for each in reversed(judged) if each.name is not None}

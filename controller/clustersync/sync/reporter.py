@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import orjson
 import structlog
-from pydantic import ValidationError
 
 from clustersync.core.api import MAX_FAILURES, ClusterSyncStatus
 from clustersync.core.catalog import Catalog, Declaration
@@ -15,11 +14,14 @@ from clustersync.core.claims import Unsynced
 from clustersync.core.errors import ApiError, NotFound
 from clustersync.core.model import ClusterName, SyncName, Target
 from clustersync.core.scoreboard import Counts, Score, State
-from clustersync.core.status import PENDING_GRACE_SECONDS, ClusterView, Snapshot, compute
+from clustersync.core.snapshot import PENDING_GRACE_SECONDS, ClusterView, Snapshot
+from clustersync.core.status import compute, stored_status
 from clustersync.kube.client import Client
 from clustersync.kube.lease import Leadership
+from clustersync.runtime.tasks import running
 from clustersync.runtime.workqueue import WorkQueue
-from clustersync.sync.lifecycle import COLLECTION, Lifecycle
+from clustersync.sync.lifecycle import COLLECTION, Lifecycle, reported_clusters
+from clustersync.sync.member import Member
 from clustersync.sync.registry import Registry
 
 MIN_INTERVAL_SECONDS = 1.0
@@ -57,9 +59,15 @@ class Reporter:
     async def run(self, leadership: Leadership, catalog: Catalog, wall_clock: Callable[[], float]) -> None:
         """Work whenever this process leads, until cancelled."""
         while True:
+            await leadership.wait_leading()
+            self._written.clear()  # while another led, what is stored was not ours
+            async with running(("statuses", self._work(catalog, wall_clock))):
+                await leadership.wait_lost()
+
+    async def _work(self, catalog: Catalog, wall_clock: Callable[[], float]) -> None:
+        while True:
             sync = await self._queue.get()
             with self._queue.working(sync):
-                await leadership.wait_leading()
                 declaration = catalog.declaration(sync)
                 if declaration is None:
                     self._forget(sync)
@@ -75,7 +83,7 @@ class Reporter:
 
     async def _report(self, declaration: Declaration, snapshot: Snapshot) -> None:
         sync, now = declaration.name, asyncio.get_running_loop().time()
-        written_at, before = self._written.get(sync) or (now - MIN_INTERVAL_SECONDS, _stored_status(declaration))
+        written_at, before = self._written.get(sync) or (now - MIN_INTERVAL_SECONDS, stored_status(declaration))
         if wait := max(written_at + MIN_INTERVAL_SECONDS - now, 0.0):
             return self._queue.add_after(sync, wait)
         if not self._is_ripe(snapshot, before):
@@ -112,7 +120,7 @@ class Reporter:
     def _snapshot(self, declaration: Declaration, catalog: Catalog, now: float) -> Snapshot:
         sync = declaration.name
         claim = catalog.claim(sync)
-        names = sorted(self._concerned(sync, catalog.target_clusters(sync)))
+        names = sorted(self._concerned(declaration, catalog.target_clusters(sync)))
         boards = [member.state.scoreboard for name in names if (member := self._registry.members.get(name)) is not None]
         pending = [since for board in boards if (since := board.oldest_pending(sync)) is not None]
         return Snapshot(
@@ -126,15 +134,16 @@ class Reporter:
             cleanup_blocked=self._lifecycle.blocked.get(sync, ""),
         )
 
-    def _concerned(self, sync: SyncName, targets: frozenset[ClusterName]) -> frozenset[ClusterName]:
-        """The target clusters, and those that left but still hold something."""
-        left = {name for name, member in self._registry.members.items() if member.state.scoreboard.counts(sync).desired}
+    def _concerned(self, declaration: Declaration, targets: frozenset[ClusterName]) -> frozenset[ClusterName]:
+        """The target clusters, and those that left but still hold something, or may."""
+        reported = reported_clusters(declaration)
+        left = {name for name, member in self._registry.members.items() if _may_hold(member, declaration.name, name in reported)}
         return targets | left
 
     def _view(self, name: ClusterName, declaration: Declaration) -> ClusterView:
         sync, member = declaration.name, self._registry.members.get(name)
         if refusal := self._registry.refused.get(name):
-            return ClusterView(name, Counts(), False, "RegistrationRefused", f"registration refused: {refusal}", stalled=True)
+            return ClusterView(name, _last_known(name, declaration), False, "RegistrationRefused", f"registration refused: {refusal}", stalled=True)
         if member is None:
             known = name in self._registry.registered()
             message = "connecting" if known else f"is not registered; create a Secret with the label clustersync.io/cluster={name}"
@@ -143,10 +152,10 @@ class Reporter:
         if not member.synced:
             counts = _last_known(name, declaration)
             reachable = reachable and None
+        settled = member.synced and sync not in member.state.unsettled
         if reachable is False:
-            held = Counts(counts.synced, counts.pending + counts.failed, 0, counts.conflicts)
-            return ClusterView(name, held, False, "ClusterUnreachable", f"cannot be reached: {member.health.cause}")
-        return ClusterView(name, counts, reachable, settled=member.synced and sync not in member.state.unsettled)
+            return ClusterView(name, counts, False, "ClusterUnreachable", f"cannot be reached: {member.health.cause}", settled=settled)
+        return ClusterView(name, counts, reachable, settled=settled)
 
     def _failures(self, sync: SyncName, names: list[ClusterName]) -> Iterator[tuple[ClusterName, Target, Score]]:
         for name in names:
@@ -158,14 +167,15 @@ class Reporter:
                     yield name, target, score
 
 
-def _stored_status(declaration: Declaration) -> ClusterSyncStatus:
-    try:
-        return ClusterSyncStatus.model_validate(declaration.status)
-    except ValidationError:
-        return ClusterSyncStatus()
+def _may_hold(member: Member, sync: SyncName, reported: bool) -> bool:
+    """Whether something of a ClusterSync is or may be on a cluster that it no longer targets."""
+    if not member.synced:
+        return reported
+    unremoved = member.health.reachable is False and member.state.replicas.owned(sync)
+    return bool(unremoved or member.state.scoreboard.counts(sync).desired)
 
 
 def _last_known(name: ClusterName, declaration: Declaration) -> Counts:
     """What the stored status says of a cluster that this process has not seen yet: all of it is to be looked at."""
-    row = next((row for row in _stored_status(declaration).clusters if row.name == name), None)
+    row = next((row for row in stored_status(declaration).clusters if row.name == name), None)
     return Counts(pending=row.desired) if row else Counts()

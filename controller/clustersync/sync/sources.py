@@ -22,15 +22,26 @@ class _SourceSink:
     def __init__(self, key: SourceKey, put: Callable[[SourceKey, Source | None], None]) -> None:
         self._key = key
         self._put = put
+        self._seen = False
+        self._source: Source | None = None
 
     def replace(self, items: Mapping[SourceKey, Source], version: int) -> None:
-        self._put(self._key, items.get(self._key))
+        self._take(items.get(self._key))
 
     def upsert(self, key: SourceKey, value: Source) -> None:
-        self._put(self._key, value)
+        self._take(value)
 
     def delete(self, key: SourceKey, version: int) -> None:
-        self._put(self._key, None)
+        self._take(None)
+
+    def tell_again(self) -> None:
+        """Hand on what was last seen, after a time in which it did not count."""
+        if self._seen:
+            self._put(self._key, self._source)
+
+    def _take(self, source: Source | None) -> None:
+        self._seen, self._source = True, source
+        self._put(self._key, source)
 
 
 class SourceWatches:
@@ -52,12 +63,12 @@ class SourceWatches:
             self._watches[key] = scope.start(f"source {key}", self._watch(key))
 
     async def _watch(self, key: SourceKey) -> None:
-        health = Health(lambda: self._on_health(key, health))
+        sink = _SourceSink(key, self._put)
+        health = Health(lambda: self._on_health(key, sink, health))
         resource = Resource(
             f"/api/v1/namespaces/{key.namespace}/{KINDS[key.kind].plural}",
             field_selector=f"metadata.name={key.name}",
         )
-        sink = _SourceSink(key, self._put)
         try:
             await Informer(self._client, resource, source_decoder(key.kind), sink, health=health, random=self._random).run()
         finally:
@@ -67,7 +78,9 @@ class SourceWatches:
         if key in self._catalog.source_keys():
             self._on_fan_out(self._catalog.put_source(key, source))
 
-    def _on_health(self, key: SourceKey, health: Health) -> None:
+    def _on_health(self, key: SourceKey, sink: _SourceSink, health: Health) -> None:
         """A source that cannot be read for long is not known any more: replicas stay as they are."""
-        if health.reachable is False:
+        if health.reachable:
+            sink.tell_again()
+        elif health.reachable is False:
             self._on_fan_out(self._catalog.put_source_problem(key, Unusable("SourceUnreadable", f"{key} cannot be read: {health.cause}")))

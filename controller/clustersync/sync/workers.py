@@ -17,7 +17,7 @@ from clustersync.runtime.backoff import Backoff
 from clustersync.runtime.tasks import Scope
 from clustersync.runtime.workqueue import WorkQueue
 from clustersync.sync.context import Context
-from clustersync.sync.outcome import Retry
+from clustersync.sync.outcome import Outcome, Retry
 from clustersync.sync.reconciler import Reconciler, Report
 from clustersync.sync.state import ClusterState
 
@@ -70,22 +70,19 @@ class Workers:
     async def _hire(self, scope: Scope) -> None:
         """Start workers as the limit rises; those beyond a lowered limit wait for a slot."""
         for number in range(self._context.max_concurrency):
-            await self.limiter.acquire()
+            await self.limiter.wait_limit(number + 1)
             scope.start(f"{self._state.name}: worker {number}", self._work())
 
     async def _work(self) -> None:
-        """Work with the slot that `_hire` took, giving it back between items so that a lowered limit is felt."""
-        try:
-            while True:
-                item = await self._queue.get()
-                await self._health.wait_reachable()
-                with self._queue.working(item):
-                    await self._handle(item)
-                if self.limiter.active > self.limiter.limit:
-                    self.limiter.release()
-                    await self.limiter.acquire()
-        finally:
-            self.limiter.release()
+        """Work off items, giving the slot back between two of them when the limit was lowered."""
+        while True:
+            async with self.limiter.slot():
+                while self.limiter.active <= self.limiter.limit:
+                    item = await self._queue.get()
+                    with self._queue.working(item):
+                        await self._health.wait_reachable()
+                        await self.limiter.wait_pause()
+                        await self._handle(item)
 
     async def _handle(self, item: Item) -> None:
         try:
@@ -99,22 +96,26 @@ class Workers:
             self._queue.requeue_failed(item)
 
     async def _reconcile(self, target: Target) -> None:
+        started = asyncio.get_running_loop().time()
         report, changed = await self._reconciler.reconcile(target)
-        self._schedule(target, report.outcome.retry)
-        self._judge(report)
+        self._schedule(target, report.outcome)
+        self._judge(report, started)
         self._context.audience.reported(self._state.name, report)
         if changed:
             self._context.audience.touched(changed)
 
-    def _schedule(self, target: Target, retry: Retry) -> None:
-        if retry is not Retry.CONFLICT:
+    def _schedule(self, target: Target, outcome: Outcome) -> None:
+        if outcome.retry is not Retry.CONFLICT:
             self._looks.pop(target, None)
-        match retry:
+        match outcome.retry:
             case Retry.BACKOFF | Retry.NOW:
                 self._queue.requeue_failed(target)
             case Retry.CONFLICT:
                 self._queue.forget(target)
                 self._queue.add_after(target, self._conflict_delay(target), bulk=True)
+            case Retry.AFTER:
+                self._queue.forget(target)
+                self._queue.add_after(target, outcome.after_seconds, bulk=True)
             case Retry.NO:
                 self._queue.forget(target)
 
@@ -126,7 +127,7 @@ class Workers:
         self._next_look = at + SECONDS_PER_CONFLICT
         return at - now
 
-    def _judge(self, report: Report) -> None:
+    def _judge(self, report: Report, started: float) -> None:
         """Let the limiter and the health know how the API server took it."""
         match report.error:
             case None if not report.outcome.wrote:
@@ -135,7 +136,7 @@ class Workers:
                 self.limiter.pushed_back(error.retry_after_seconds)
             case Unreachable() as error:
                 self.limiter.pushed_back(None)
-                self._health.failed(REQUESTS, error)
+                self._health.doubt(REQUESTS, error, since=started)
             case ApiError() | None:
                 self.limiter.succeeded(saturated=self._queue.depth > 0)
                 self._health.succeeded(REQUESTS)

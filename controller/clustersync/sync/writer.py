@@ -13,8 +13,16 @@ from clustersync.core.model import KINDS, Metadata, Replica, Target
 from clustersync.core.render import Rendered, creation_body, recreation_body, release_patch, update_body
 from clustersync.core.scoreboard import State
 from clustersync.core.store import ReplicaStore
-from clustersync.kube.client import Client
-from clustersync.kube.wire import Interner, PartialObject, carried_metadata, decode_partial, observed_replica, replica_decoder
+from clustersync.kube.client import FIELD_MANAGER, Client
+from clustersync.kube.wire import (
+    Interner,
+    PartialObject,
+    carried_metadata,
+    decode_partial,
+    last_manager,
+    observed_replica,
+    replica_decoder,
+)
 from clustersync.sync.outcome import WRITTEN, Outcome, Retry, waiting
 
 GONE = "Status"
@@ -70,7 +78,7 @@ class Writer:
         raw = await self._client.delete(_object_path(target), uid=observed.uid, resource_version=observed.resource_version)
         reply = decode_partial(raw)
         if reply.kind == GONE:
-            self._store.mark_gone(target)
+            self._store.mark_gone(target, observed.resource_version)
             return WRITTEN
         held = structs.replace(observed, resource_version=int(reply.metadata.resource_version), deleting=True)
         self._store.written(target, held)
@@ -79,8 +87,15 @@ class Writer:
     async def release(self, target: Target, observed: Replica) -> Outcome:
         """Take our marks off."""
         await self._client.patch(_object_path(target), release_patch(observed))
-        self._store.mark_gone(target)
+        self._store.mark_gone(target, observed.resource_version)
         return WRITTEN
+
+    async def rival(self, target: Target) -> str:
+        """Return the field manager that changed the object last, other than us; empty where there is none."""
+        try:
+            return last_manager(await self._client.get(_object_path(target)), other_than=FIELD_MANAGER)
+        except NotFound:
+            return ""
 
     async def _carried(self, target: Target, observed: Replica) -> Metadata:
         """Return the metadata that a write has to carry over, read afresh where it was too large to keep."""
