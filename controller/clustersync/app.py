@@ -21,7 +21,8 @@ from clustersync.core.errors import ApiError
 from clustersync.kube.client import Client
 from clustersync.kube.credentials import CredentialsError, hub_connection, member_connection
 from clustersync.kube.events import EventRecorder
-from clustersync.kube.lease import AlwaysLeading, Candidate, Election, Leadership
+from clustersync.kube.leadership import AlwaysLeading, Leadership
+from clustersync.kube.lease import Candidate, Election
 from clustersync.kube.registration import Registration
 from clustersync.kube.transport import AiohttpTransport, Connection, Transport
 from clustersync.kube.wire import decode_partial

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from clustersync import __version__
 from clustersync.core.scoreboard import Counts
-from clustersync.kube.lease import Leadership
+from clustersync.kube.leadership import Leadership
 from clustersync.sync.controller import Controller
 from clustersync.sync.member import Member
 

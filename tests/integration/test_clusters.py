@@ -187,9 +187,9 @@ def until_blocked(fleet: Fleet, controller: ControllerProcess, name: str, cluste
     )
 
 
-def is_blocked(hub: Objects, name: str) -> Json | None:
+def is_blocked(hub: Objects, name: str) -> Json:
     condition = hub.condition(name, "Ready")
-    return condition if condition.get("reason") == "CleanupBlocked" else None
+    return condition if condition.get("reason") == "CleanupBlocked" else {}
 
 
 def until_gone(fleet: Fleet, controller: ControllerProcess, name: str) -> None:

@@ -69,6 +69,7 @@ def test_a_replica_that_admission_changes_is_reported_and_not_written_again_and_
         assert len(writes) == 1
     finally:
         hub.kubectl("delete", f"mutatingadmissionpolicybinding/{tag}", f"mutatingadmissionpolicy/{tag}")
+    eventually(lambda: not _is_injected(hub, place), seconds=120)
     on_hub.patch(source, data={"key": "two"})
     eventually(lambda: on_hub.data("ConfigMap", place, "s") == {"key": "two"}, describe=controller.tail)
     eventually(lambda: on_hub.status(tag).get("summary") == "1/1", describe=controller.tail)

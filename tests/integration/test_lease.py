@@ -10,7 +10,8 @@ import pytest
 from clustersync.kube.client import Client
 from clustersync.kube.credentials import member_connection
 from clustersync.kube.kubeconfig import parse_kubeconfig
-from clustersync.kube.lease import RELEASE_SECONDS, Candidate, Election, LeaseSpec, Timing
+from clustersync.kube.lease import RELEASE_SECONDS, Candidate, Election, Timing
+from clustersync.kube.leaserecord import LeaseSpec
 from clustersync.kube.transport import AiohttpTransport, Connection, Request, Response
 from clustersync.runtime.tasks import Scope
 from tests.controlplane import ControlPlane

@@ -94,7 +94,7 @@ def test_a_source_that_means_something_only_where_it_lies_is_refused(scene: Scen
     assert scene.hub.get("Secret", NAME, place) is None
 
 
-def test_replicas_stay_when_the_source_becomes_of_a_refused_type(scene: Scene) -> None:
+def test_replicas_stay_when_their_source_becomes_unfit_to_be_one(scene: Scene) -> None:
     (place,) = scene.namespaces("a")
     source = scene.source()
     scene.declare(source, sourceDeletionPolicy="Delete")

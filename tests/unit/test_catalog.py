@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def claimed(where: Catalog, sync: str = SYNC) -> Claim:
 
 
 def invalid(name: str = SYNC, **fields: Any) -> Declaration:
-    return declaration(name, **({"spec": None, "invalid": "spec.source: wrong"} | fields))
+    return replace(declaration(name, **fields), spec=None, invalid="spec.source: wrong")
 
 
 # Declarations ----------------------------------------------------------------

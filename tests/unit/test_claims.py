@@ -261,10 +261,3 @@ def test_a_replica_of_ours_that_somebody_declared_a_source_is_still_kept_true() 
 @pytest.mark.parametrize("writable", [True, False])
 def test_a_claim_without_its_finalizer_may_not_write(writable: bool) -> None:
     assert decided(claim("old", writable=writable)).writable is writable
-
-
-def test_the_content_of_the_winner_is_what_is_wanted() -> None:
-    special = rendered({"password": b"special"}, sync=SyncName("old"))
-    desired = decided(claim("old", special), YOUNG).desired
-    assert isinstance(desired, Wanted)
-    assert desired.content is special

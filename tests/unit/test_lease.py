@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import structlog
 
-from clustersync.kube.lease import AlwaysLeading, Fence, LeaseSpec, Sighting, Timing, claimed, released, rfc3339_micro
+from clustersync.kube.leadership import AlwaysLeading, Fence
+from clustersync.kube.lease import Timing
+from clustersync.kube.leaserecord import LeaseSpec, Sighting, claimed, released, rfc3339_micro
 from tests.virtualtime import VirtualTimeLoop, virtual_time
 
 NOON = datetime(2026, 5, 20, 12, 0, 0, 250, tzinfo=UTC)

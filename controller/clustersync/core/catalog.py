@@ -171,7 +171,7 @@ class Catalog:
     # How it follows ------------------------------------------------------
 
     def _replace_source(self, key: SourceKey, source: Source | Unusable) -> set[FanOut]:
-        if self._sources.get(key) == source:
+        if key not in self._by_source or self._sources.get(key) == source:
             return set()
         self._sources[key] = source
         return self._rebuild_all(self._by_source.get(key, ()))

@@ -1,4 +1,4 @@
-"""Leader election through a Lease, and the fence that is asked before every write.
+"""Leader election through a Lease.
 
 The rules are client-go's (tools/leaderelection/leaderelection.go). Nothing is compared with another machine's clock: a record
 expires when *we* have seen it unchanged for as long as it says, and our own right to write ends well before that.
@@ -7,13 +7,11 @@ expires when *we* have seen it unchanged for as long as it says, and our own rig
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from random import Random
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -21,9 +19,8 @@ from structlog.typing import FilteringBoundLogger
 
 from clustersync.core.errors import AlreadyExists, ApiError, Conflict, NotFound, Stale, Unreachable
 from clustersync.kube.client import Client
-
-LEASE_SECONDS = 15
-"""client-go's default; also for a record that names no duration."""
+from clustersync.kube.leadership import Fence
+from clustersync.kube.leaserecord import LEASE_SECONDS, LeaseSpec, Sighting, claimed, released
 
 RELEASE_SECONDS = 2.0
 """For giving the lease up on the way out: a successor that waits for its expiry does no harm, a shutdown that hangs is killed."""
@@ -63,66 +60,6 @@ class Candidate:
     name: str
     identity: str
     timing: Timing = Timing()
-
-
-class Leadership(Protocol):
-    """Whether this process is the one that writes."""
-
-    @property
-    def leading(self) -> bool:
-        """Whether it is, for metrics and probes."""
-        ...
-
-    def may_write(self) -> bool:
-        """The fence: asked before every write, without an await in between."""
-        ...
-
-    async def run(self) -> None:
-        """Stand for the leadership, keep it, and stand again after losing it, until cancelled."""
-        ...
-
-    async def wait_leading(self) -> None:
-        """Wait until this process leads."""
-        ...
-
-    async def wait_lost(self) -> None:
-        """Wait until this process does not lead."""
-        ...
-
-    async def release(self) -> None:
-        """Give the leadership up for good; called when `run` has ended and no write is under way."""
-        ...
-
-
-class AlwaysLeading:
-    """The leadership of the only controller: `--no-leader-elect`."""
-
-    def __init__(self) -> None:
-        self._released = asyncio.Event()
-
-    @property
-    def leading(self) -> bool:
-        """Whether it was not released yet."""
-        return not self._released.is_set()
-
-    def may_write(self) -> bool:
-        """Whether it was not released yet."""
-        return self.leading
-
-    async def run(self) -> None:
-        """Wait to be cancelled."""
-        await asyncio.Event().wait()
-
-    async def wait_leading(self) -> None:
-        """Return at once."""
-
-    async def wait_lost(self) -> None:
-        """Wait for the release."""
-        await self._released.wait()
-
-    async def release(self) -> None:
-        """End it."""
-        self._released.set()
 
 
 class Election:
@@ -255,111 +192,6 @@ class Election:
         if not self._failing and not lost_a_race:
             self._log.warning("lease out of reach", reason=error.reason, error=error.message, leading=self.leading)
         self._failing = True
-
-
-class Fence:
-    """Until when this process may write. Times are the loop's; it ends by itself, whatever the one who renews it is doing."""
-
-    def __init__(self, log: FilteringBoundLogger) -> None:
-        self._log = log
-        self._valid_until = -math.inf
-        self._expiry: asyncio.TimerHandle | None = None
-        self._leading = asyncio.Event()
-        self._lost = asyncio.Event()
-        self._lost.set()
-
-    def may_write(self) -> bool:
-        """Whether the time has not come, by the clock: a process that was stopped has no say before its timers fire."""
-        return _now() < self._valid_until
-
-    def remaining_seconds(self) -> float:
-        """Seconds left; negative without leadership."""
-        return self._valid_until - _now()
-
-    async def wait_leading(self) -> None:
-        """Wait for `hold`."""
-        await self._leading.wait()
-
-    async def wait_lost(self) -> None:
-        """Wait for the end, by `drop` or by time."""
-        await self._lost.wait()
-
-    def hold(self, until: float) -> None:
-        """Lead until then; a moment that has passed grants nothing."""
-        if until <= _now():
-            return
-        self._cancel_expiry()
-        self._valid_until = until
-        self._expiry = asyncio.get_running_loop().call_at(until, self.drop, "not renewed in time")
-        if not self._leading.is_set():
-            self._lost.clear()
-            self._leading.set()
-            self._log.info("became leader")
-
-    def drop(self, reason: str) -> None:
-        """Lead no more, from this moment."""
-        self._cancel_expiry()
-        self._valid_until = -math.inf
-        if self._leading.is_set():
-            self._leading.clear()
-            self._lost.set()
-            self._log.info("leadership ended", reason=reason)
-
-    def _cancel_expiry(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-
-
-class LeaseSpec(msgspec.Struct, frozen=True, rename="camel"):
-    """The record of a Lease; times are RFC 3339 with microseconds."""
-
-    holder_identity: str | None = None
-    lease_duration_seconds: int | None = None
-    acquire_time: str | None = None
-    renew_time: str | None = None
-    lease_transitions: int | None = None
-
-
-class Sighting:
-    """The record as last seen, and since when, by our own clock, it has not changed."""
-
-    def __init__(self) -> None:
-        self.spec: LeaseSpec | None = None
-        self._since = 0.0
-
-    def see(self, spec: LeaseSpec, now: float) -> None:
-        """Take in a record that was read."""
-        if spec != self.spec:
-            self.spec, self._since = spec, now
-
-    def is_free(self, identity: str, now: float) -> bool:
-        """Whether the record may be claimed: it never was held, was given up, is the asker's own, or stood still too long."""
-        if self.spec is None or not self.spec.holder_identity or self.spec.holder_identity == identity:
-            return True
-        return now >= self._since + (self.spec.lease_duration_seconds or LEASE_SECONDS)
-
-
-def claimed(previous: LeaseSpec | None, identity: str, lease_seconds: int, now: datetime) -> LeaseSpec:
-    """Return the record by which `identity` takes or renews the lease; another's becoming ours is a transition."""
-    stamp = rfc3339_micro(now)
-    renewal = LeaseSpec(identity, lease_seconds, stamp, stamp, 0)
-    if previous is None:
-        return renewal
-    transitions = previous.lease_transitions or 0
-    if previous.holder_identity == identity:
-        return msgspec.structs.replace(renewal, acquire_time=previous.acquire_time, lease_transitions=transitions)
-    return msgspec.structs.replace(renewal, lease_transitions=transitions + 1)
-
-
-def released(previous: LeaseSpec, now: datetime) -> LeaseSpec:
-    """Return the record by which its holder gives the lease up."""
-    return msgspec.structs.replace(previous, holder_identity="", renew_time=rfc3339_micro(now))
-
-
-def rfc3339_micro(moment: datetime) -> str:
-    """Return an aware datetime as Kubernetes' MicroTime."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class _Lease(msgspec.Struct, rename="camel"):

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from clustersync.core.catalog import Catalog
 from clustersync.core.model import ClusterName, SyncName
-from clustersync.kube.lease import Leadership
+from clustersync.kube.leadership import Leadership
 from clustersync.sync.reconciler import Report
 from clustersync.sync.tally import Tally
 

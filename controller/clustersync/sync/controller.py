@@ -15,7 +15,7 @@ from clustersync.kube.client import Client
 from clustersync.kube.events import EventRecorder
 from clustersync.kube.health import Health
 from clustersync.kube.informer import Informer, Resource
-from clustersync.kube.lease import Leadership
+from clustersync.kube.leadership import Leadership
 from clustersync.kube.registration import CLUSTER_LABEL, Registration
 from clustersync.kube.transport import Transport
 from clustersync.kube.wire import decode_declaration

@@ -12,7 +12,7 @@ from clustersync.core.catalog import Catalog, Declaration
 from clustersync.core.errors import ApiError, NotFound
 from clustersync.core.model import CLEANUP_FINALIZER, LOCAL, ClusterName, SyncName
 from clustersync.kube.client import Client
-from clustersync.kube.lease import Leadership
+from clustersync.kube.leadership import Leadership
 from clustersync.runtime.workqueue import WorkQueue
 from clustersync.sync.member import Member
 from clustersync.sync.registry import Registry

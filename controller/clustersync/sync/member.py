@@ -175,6 +175,8 @@ class Member:
             self.queue.add(target)
 
     def _on_health(self) -> None:
+        if self.health.reachable and self._caught_up:
+            self._look_at_all()  # what failed while it was out of reach need not wait for the end of its backoff
         self._context.audience.cluster_changed(self.name, self.health.reachable, self.health.cause)
 
     def _on_restart(self, reason: str) -> None:

@@ -17,7 +17,7 @@ from clustersync.core.scoreboard import Counts, Score, State
 from clustersync.core.snapshot import PENDING_GRACE_SECONDS, ClusterView, Snapshot
 from clustersync.core.status import compute, stored_status
 from clustersync.kube.client import Client
-from clustersync.kube.lease import Leadership
+from clustersync.kube.leadership import Leadership
 from clustersync.runtime.tasks import running
 from clustersync.runtime.workqueue import WorkQueue
 from clustersync.sync.lifecycle import COLLECTION, Lifecycle, reported_clusters
