@@ -15,7 +15,7 @@ CLUSTER = "cluster"
 CONTROLLER = "controller"
 """Stays up: the walk-through starts the controller at this point."""
 
-_FENCE = re.compile(r"^```(?P<info>.*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
 
 
-def eventually(check: Callable[[], T], *, seconds: float = 20.0, describe: Callable[[], object] = lambda: "") -> T:
+def eventually(check: Callable[[], T | Literal[False] | None], *, seconds: float = 20.0, describe: Callable[[], object] = lambda: "") -> T:
     """Return what `check` returns as soon as it is true; AssertionError with its last word after the deadline.
 
     A check may also say no by raising AssertionError.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from tests.controlplane import ControlPlane, start_all
 from tests.harness import ControllerProcess, Objects, clustersync, eventually, namespace, registration, secret
@@ -74,7 +74,7 @@ class Fleet:
         rows = self.hub.status(tag).get("clusters", [])
         return next((row for row in rows if row["name"] == cluster), {})
 
-    def until(self, check: Callable[[], T], controller: ControllerProcess, *, seconds: float = 20.0) -> T:
+    def until(self, check: Callable[[], T | Literal[False] | None], controller: ControllerProcess, *, seconds: float = 20.0) -> T:
         """Wait for a state; a failure shows all statuses and the end of the log."""
         return eventually(check, seconds=seconds, describe=lambda: f"\n{self._statuses()}{controller.tail()}")
 

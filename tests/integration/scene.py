@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import pytest
 
@@ -68,7 +69,7 @@ class Scene:
         assert found is not None, f"no {kind} {namespace}/{NAME}"
         return found
 
-    def until(self, check: Callable[[], T], *, seconds: float = 20.0) -> T:
+    def until(self, check: Callable[[], T | Literal[False] | None], *, seconds: float = 20.0) -> T:
         """Wait for a state; a failure shows the status and the end of the log."""
         return eventually(check, seconds=seconds, describe=lambda: f"\n{self.hub.status(self.tag)}{self.controller.tail()}")
 
@@ -124,11 +125,15 @@ class Scene:
         """Return when the controller has done what it had to do before: a bystander saw two statuses, at least a second apart."""
         name = f"bystander-{self.tag}"
         labels = {"bystander": name}
-        source = self.hub.create(namespace(name), secret(name, NAME, {}))
-        self.hub.create(clustersync(name, source, labels))
-        for number in (1, 2):
+        if self.hub.get("ClusterSync", name) is None:
+            self.hub.create(namespace(name), source := secret(name, NAME, {}), clustersync(name, source, labels))
+        seen = len(self.hub.select("Namespace", selector=f"bystander={name}"))
+        for number in (seen + 1, seen + 2):
             self.hub.create(namespace(f"{name}-{number}", **labels))
-            self.until(lambda summary=f"{number}/{number}": self.hub.status(name).get("summary") == summary)
+            self.until(partial(self._shows, name, f"{number}/{number}"))
+
+    def _shows(self, sync: str, summary: str) -> bool:
+        return bool(self.hub.status(sync).get("summary") == summary)
 
     def _status_with(self, fields: dict[str, Any]) -> Json:
         found = self.hub.get("ClusterSync", self.tag)

@@ -58,9 +58,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("build", FOREIGN)
-def test_an_object_in_the_way_stays_as_it_is_and_others_proceed(
-    scene: Scene, kind: str, build: Callable[[str, str, Json], Json]
-) -> None:
+def test_an_object_in_the_way_stays_as_it_is_and_others_proceed(scene: Scene, kind: str, build: Callable[[str, str, Json], Json]) -> None:
     (free,), taken = scene.namespaces("free"), scene.bystander("taken")
     source = scene.source(kind)
     sync = scene.declare(source)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.harness import ControllerProcess, clustersync
+from tests.harness.objects import Json
 from tests.integration.scene import KINDS, NAME, Scene, new_scene, payload, without_marks
 
 scene = pytest.fixture(new_scene)
@@ -126,14 +127,27 @@ def test_replicas_that_were_left_without_a_word_stay_and_are_counted(scene: Scen
     sync = scene.declare(scene.source())
     scene.until_ready("1/1")
     replica = scene.replica(place)
-    orphans = 'clustersync_orphans{cluster="local"}'
-    before = controller.metrics().get(orphans, 0)
     controller.stop()
     scene.hub.patch(sync, metadata={"finalizers": None})
     scene.hub.delete(sync)
     assert scene.hub.get("ClusterSync", scene.tag) is None
     controller.start()
-    scene.until(lambda: controller.metrics().get(orphans, 0) == before + 1)
+    scene.until(lambda: controller.metrics().get('clustersync_orphans{cluster="local"}') == len(orphans(scene)))
+    assert place in orphans(scene)
     scene.deselect(place)
     scene.let_work_pass()
     assert scene.replica(place) == replica
+
+
+def orphans(scene: Scene) -> list[str]:
+    """Where replicas lie whose ClusterSync is gone, by what the API server says."""
+    declared = {each["metadata"]["name"] for each in scene.hub.select("ClusterSync")}
+    replicas = [*scene.hub.select("Secret", selector="clustersync.io/hub"), *scene.hub.select("ConfigMap", selector="clustersync.io/hub")]
+    marks = [each["metadata"]["annotations"]["clustersync.io/target"] for each in replicas if is_orphan(each, declared)]
+    return [mark.partition("/")[0] for mark in marks]
+
+
+def is_orphan(replica: Json, declared: set[str]) -> bool:
+    metadata = replica["metadata"]
+    at_home = metadata["annotations"].get("clustersync.io/target") == f"{metadata['namespace']}/{metadata['name']}"
+    return at_home and metadata["labels"]["clustersync.io/sync"] not in declared

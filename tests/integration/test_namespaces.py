@@ -87,7 +87,8 @@ def test_everything_is_selected_by_an_empty_selector_but_what_is_protected(scene
     assert status["desired"] == len(places)
     scene.hub.delete(sync)
     scene.until_away()
-    assert [each for each in scene.hub.select("Secret") if each["metadata"]["name"] == source["metadata"]["name"]] == [source]
+    left = [each for each in scene.hub.select("Secret") if each["metadata"]["name"] == source["metadata"]["name"]]
+    assert [each["metadata"] for each in left] == [source["metadata"]]
 
 
 @pytest.mark.parametrize("protected", ["kube-public", "clustersync-system"])
@@ -172,12 +173,10 @@ def test_a_namespace_that_ends_while_it_is_filled_is_no_failure_and_its_successo
         scene.hub.create(clustersync(name, source, scene.labels))
     (place,) = scene.namespaces("a")
     scene.hub.delete(namespace(place))
-    for name in names:
-        eventually(lambda name=name: scene.hub.status(name).get("desired") == 0)
-        assert scene.hub.status(name)["failures"] == []
+    eventually(lambda: all(scene.hub.status(name).get("desired") == 0 for name in names))
+    assert all(scene.hub.status(name)["failures"] == [] for name in names)
     scene.until(lambda: scene.hub.get("Namespace", place) is None)
     assert all("TargetFailed" not in {each["reason"] for each in scene.hub.events(name)} for name in names)
     scene.namespaces("a")
-    for name in names:
-        eventually(lambda name=name: scene.hub.data("Secret", place, name) is not None)
-        eventually(lambda name=name: scene.hub.status(name)["summary"] == "1/1")
+    eventually(lambda: all(scene.hub.data("Secret", place, name) is not None for name in names))
+    eventually(lambda: all(scene.hub.status(name)["summary"] == "1/1" for name in names))

@@ -115,7 +115,7 @@ def test_a_repair_is_told_and_counted(scene: Scene) -> None:
 
 FOREIGN = {
     "labels": {"foreign": "yes"},
-    "annotations": {"foreign.example.com/note": "Zeichen: ä, \"quoted\", \\ and a\nnew line"},
+    "annotations": {"foreign.example.com/note": 'Zeichen: ä, "quoted", \\ and a\nnew line'},
     "finalizers": ["foreign.example.com/hold"],
 }
 SIZES = [pytest.param(1, id="little"), pytest.param(100_000, id="more than the controller keeps in memory")]
@@ -164,7 +164,7 @@ def test_a_key_that_the_source_drops_goes_and_foreign_ones_stay(scene: Scene, ki
 SOURCES = [
     pytest.param({}, id="no data at all"),
     pytest.param({"empty": "", ".dotted-key_1": "x"}, id="an empty value, and a key with dots"),
-    pytest.param({"text": "ä € 😀 \u2028 \r\n\t\" \\ <&>"}, id="text that encoders escape differently"),
+    pytest.param({"text": 'ä € 😀 \u2028 \r\n\t" \\ <&>'}, id="text that encoders escape differently"),
     pytest.param({"large": "x" * 1_000_000}, id="a million bytes"),
 ]
 
@@ -187,6 +187,5 @@ def test_of_many_changes_in_a_row_the_last_one_stays(scene: Scene) -> None:
     scene.declare(source)
     for number in range(30):
         scene.hub.replace(secret(scene.tag, NAME, {"number": str(number)}))
-    for place in places:
-        scene.until(lambda place=place: scene.hub.data("Secret", place, NAME) == {"number": "29"})
+    scene.until(lambda: all(scene.hub.data("Secret", place, NAME) == {"number": "29"} for place in places))
     scene.until_ready("3/3")

@@ -44,29 +44,29 @@ class Reports(RuleBasedStateMachine):
             sync: (state, "" if state is State.SYNCED else reason) for (sync, at), (state, reason, _) in self.said.items() if at == target
         }
 
-    @rule(target=A_TARGET, scores=SCORES)
-    def record(self, target: Target, scores: dict[SyncName, tuple[State, str]]) -> None:
-        before = self.spoken_of(target)
-        changed = self.board.record(target, [Score(sync, *word) for sync, word in scores.items()], self.now)
-        self.said = {key: word for key, word in self.said.items() if key[1] != target or key[0] in scores}
+    @rule(at=A_TARGET, scores=SCORES)
+    def record(self, at: Target, scores: dict[SyncName, tuple[State, str]]) -> None:
+        before = self.spoken_of(at)
+        changed = self.board.record(at, [Score(sync, *word) for sync, word in scores.items()], self.now)
+        self.said = {key: word for key, word in self.said.items() if key[1] != at or key[0] in scores}
         for sync, (state, reason) in scores.items():
-            self.say(sync, target, state, reason)
-        after = self.spoken_of(target)
+            self.say(sync, at, state, reason)
+        after = self.spoken_of(at)
         assert changed == {sync for sync in SYNCS if before.get(sync) != after.get(sync)}
 
-    @rule(target=A_TARGET, sync=A_SYNC)
-    def mark_pending(self, target: Target, sync: SyncName) -> None:
-        before = self.said.get((sync, target))
+    @rule(at=A_TARGET, sync=A_SYNC)
+    def mark_pending(self, at: Target, sync: SyncName) -> None:
+        before = self.said.get((sync, at))
         news = before is None or before[0] is State.SYNCED
-        assert self.board.mark_pending(target, sync, self.now) is news
+        assert self.board.mark_pending(at, sync, self.now) is news
         if news:
-            self.say(sync, target, State.PENDING, "")
+            self.say(sync, at, State.PENDING, "")
 
-    @rule(target=A_TARGET, sync=A_SYNC, age=st.integers(1, 500))
-    def restore(self, target: Target, sync: SyncName, age: int) -> None:
-        if (sync, target) not in self.said:
-            self.restored[sync, target] = self.now - age
-            self.board.restore_since(sync, target, self.now - age)
+    @rule(at=A_TARGET, sync=A_SYNC, age=st.integers(1, 500))
+    def restore(self, at: Target, sync: SyncName, age: int) -> None:
+        if (sync, at) not in self.said:
+            self.restored[sync, at] = self.now - age
+            self.board.restore_since(sync, at, self.now - age)
 
     @rule(sync=A_SYNC)
     def forget(self, sync: SyncName) -> None:

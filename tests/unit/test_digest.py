@@ -17,7 +17,7 @@ SAME: dict[str, tuple[Content, Content]] = {
         ("Opaque", False, {"a": b"1", "b": b"2"}, {"c": b"3", "d": b"4"}),
         ("Opaque", False, {"b": b"2", "a": b"1"}, {"d": b"4", "c": b"3"}),
     ),
-    "another map of the same content is the same": (("Opaque", True, {"a": b"1"}, {}), ("Opaque", True, dict(a=b"1"), {})),
+    "another map of the same content is the same": (("Opaque", True, {"a": b"1"}, {}), ("Opaque", True, {"a": b"1"}, {})),
 }
 
 # All different from each other.

@@ -188,7 +188,7 @@ def test_an_object_without_data_is_created_empty(key: SourceKey | None, target: 
 
 @pytest.mark.parametrize(("key", "target"), [(None, TARGET), (CONFIG_MAP, CONFIG_TARGET)], ids=["a Secret", "a ConfigMap"])
 def test_immutable_is_written_only_where_it_is_true(key: SourceKey | None, target: Target) -> None:
-    fields = {"key": key} if key else {}
+    fields: dict[str, Any] = {"key": key} if key else {}
     assert created(rendered(immutable=True, **fields), target)["immutable"] is True
     assert "immutable" not in created(rendered(**fields), target)
 

@@ -94,7 +94,7 @@ def decide(place: Place, claims: Sequence[Claim], owner: Claim | None, observed:
     None when there is none such: then the replica is an orphan and stays.
     """
     namespace = place.namespace
-    if namespace is None or namespace.terminating or place.protected:
+    if namespace is None or is_off_limits(namespace, protected=place.protected):
         return NOTHING_WANTED
     wanting = [claim for claim in claims if claim.selects(place.cluster, namespace)]
     held_by = observed.owner if observed is not None and observed.ours and not observed.gone else None
@@ -104,6 +104,11 @@ def decide(place: Place, claims: Sequence[Claim], owner: Claim | None, observed:
         guarded = place.is_source and held_by is None
         return Decision(_desired_of(winner, guarded=guarded), winner.writable, winner, standings)
     return _without_winner(wanting, owner, held_by, standings)
+
+
+def is_off_limits(namespace: Namespace | None, *, protected: bool) -> bool:
+    """Whether everything in a namespace stays as it is, whatever is wanted there (design, section 3, hands off)."""
+    return namespace is None or namespace.terminating or protected
 
 
 def _may_hold(claim: Claim, held_by: SyncName | None) -> bool:

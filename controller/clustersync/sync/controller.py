@@ -81,7 +81,7 @@ class Controller:
         self.registry = Registry(scope, self._context(), hub.connect, self._fan_out, self._narrator.registration_refused)
         self._sources = SourceWatches(hub.control, self.catalog, self._fan_out, random)
         self._lifecycle_queue: WorkQueue[SyncName] = WorkQueue(HUB_BACKOFF, random)
-        self._lifecycle = Lifecycle(hub.control, self.catalog, self.registry, self._lifecycle_queue, self._on_blocked)
+        self._lifecycle = Lifecycle(hub.control, self.catalog, self.registry, self._lifecycle_queue, self._on_cleanup)
         status_queue: WorkQueue[SyncName] = WorkQueue(HUB_BACKOFF, random)
         self._reporter = Reporter(hub.control, self.registry, self._lifecycle, status_queue, self._narrator.status_changed)
         self._informers = (self._declarations(), self._registrations())
@@ -169,10 +169,10 @@ class Controller:
                 member.fan_out(sync, anew=anew)
             self._reporter.touch(sync)
 
-    def _on_blocked(self, sync: SyncName) -> None:
+    def _on_cleanup(self, sync: SyncName, reason: str, message: str) -> None:
         self._reporter.touch(sync)
-        if message := self._lifecycle.blocked.get(sync):
-            self._narrator.cleanup_blocked(sync, message)
+        if message:
+            self._narrator.cleanup_told(sync, reason, message)
 
     def _context(self) -> Context:
         return Context(

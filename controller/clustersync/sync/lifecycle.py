@@ -36,14 +36,15 @@ class Lifecycle:
         catalog: Catalog,
         registry: Registry,
         queue: WorkQueue[SyncName],
-        on_blocked: Callable[[SyncName], None],
+        tell: Callable[[SyncName, str, str], None],
     ) -> None:
+        """`tell` hears of a ClusterSync, with a reason and a message, what people should know; no message takes it back."""
         self.blocked: dict[SyncName, str] = {}
         self._client = client
         self._catalog = catalog
         self._registry = registry
         self._queue = queue
-        self._on_blocked = on_blocked
+        self._tell = tell
 
     async def run(self, leadership: Leadership) -> None:
         """Work whenever this process leads, until cancelled."""
@@ -78,12 +79,12 @@ class Lifecycle:
         """Let go once nothing is left; a suspended ClusterSync lets go at once, and its replicas stay."""
         sync = declaration.name
         if declaration.suspended:
-            log.info("suspended clustersync lets go", clustersync=sync)
+            self._tell(sync, "ReplicasKept", "it is suspended, so its replicas stay; `clustersync orphans` lists them")
         holding = {} if declaration.suspended else dict(self._holding(declaration))
         blocked = "; ".join(f"{cluster}: {why}" for cluster, why in holding.items() if why)
         if self.blocked.get(sync, "") != blocked:
             self.blocked[sync] = blocked
-            self._on_blocked(sync)
+            self._tell(sync, "CleanupBlocked", blocked)
         if holding:
             return self._queue.add_after(sync, BLOCKED_SECONDS)
         self.blocked.pop(sync, None)
@@ -100,18 +101,13 @@ class Lifecycle:
         for cluster in ({LOCAL} | registry.registered()) - declaration.skip_cleanup:
             member = registry.members.get(cluster)
             if member is not None and member.synced and member.health.reachable is not False:
-                if self._has_work(member, sync):
+                if member.has_work(sync):
                     yield cluster, ""
             elif cluster in concerned or (member is not None and member.state.replicas.owned(sync)):
                 yield cluster, _out_of_reach(cluster, member)
         for cluster in registry.refused.keys() - declaration.skip_cleanup:
             if reported.get(cluster):
                 yield cluster, _blocked(cluster, registry.refused[cluster])
-
-    def _has_work(self, member: Member, sync: SyncName) -> bool:
-        replicas = member.state.replicas
-        left = (replicas.get(target) for target in replicas.owned(sync))
-        return sync in member.state.unsettled or any(replica is not None and not replica.deleting for replica in left)
 
     async def _patch_finalizers(self, declaration: Declaration, finalizers: list[str]) -> None:
         """Replace the list under the revision it was read from; a conflict is retried with what the watch brings."""

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from clustersync.core.api import Kind
+from clustersync.core.claims import is_off_limits
 from clustersync.core.errors import ApiError
 from clustersync.core.model import HUB_LABEL, KINDS, ClusterName, Namespace, Replica, SyncName, Target
 from clustersync.core.scoreboard import Scoreboard
@@ -86,6 +87,16 @@ class Member:
         replicas, declared = self.state.replicas, self._context.catalog.declaration
         return sum(len(replicas.owned(sync)) for sync in list(replicas.owners()) if declared(sync) is None)
 
+    def has_work(self, sync: SyncName) -> bool:
+        """Whether anything of a deleted ClusterSync is still to be done here."""
+        return sync in self.state.unsettled or any(self._is_to_go(target) for target in self.state.replicas.owned(sync))
+
+    def _is_to_go(self, target: Target) -> bool:
+        """Whether a replica waits for us: not one that only a foreign finalizer holds, nor one where we keep our hands off."""
+        replica, namespace = self.state.replicas.get(target), self.state.namespaces.get(target.namespace)
+        off_limits = is_off_limits(namespace, protected=self._context.is_protected(target.namespace))
+        return replica is not None and not replica.deleting and not off_limits
+
     def fan_out(self, sync: SyncName, *, anew: bool = False) -> None:
         """Have every target of a ClusterSync looked at."""
         self.state.unsettled[sync] = next(self._changes)
@@ -116,9 +127,13 @@ class Member:
         for declaration in self._context.catalog.declarations():
             for target, since in failing_since(declaration, self.name):
                 self.state.scoreboard.restore_since(declaration.name, target, since)
+        self._look_at_all()
+        await self.workers.run()
+
+    def _look_at_all(self) -> None:
+        """Have every target looked at that belongs here or is here."""
         for sync in {claim.sync for claim in self._context.catalog.claims_on(self.name)} | set(self.state.replicas.owners()):
             self.fan_out(sync)
-        await self.workers.run()
 
     async def _probe(self) -> None:
         """While requests fail, ask until the API server answers; informers have their own retries."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from clustersync.core.api import GROUP, KIND, VERSION, ClusterSyncStatus
 from clustersync.core.catalog import Catalog, Declaration
-from clustersync.core.model import ClusterName, SyncName
+from clustersync.core.model import LOCAL, ClusterName, SyncName
 from clustersync.core.plan import Verb
 from clustersync.core.scoreboard import State
+from clustersync.core.status import stored_status
 from clustersync.kube.events import EventRecorder, InvolvedObject
 from clustersync.kube.registration import RefusedRegistration
 from clustersync.sync.reconciler import Report
@@ -22,10 +23,17 @@ class Narrator:
         self._catalog = catalog
 
     def target_reported(self, cluster: ClusterName, report: Report) -> None:
-        """A target was looked at: tell of repairs, recreations, failures and conflicts."""
-        if report.claim is None:
-            return
-        sync, outcome, place = report.claim.sync, report.outcome, f"{report.target} on {cluster}"
+        """A target was looked at: tell of copies, repairs, recreations, failures and conflicts."""
+        if report.copied is not None:
+            place = f"{report.target} on {cluster}"
+            self._tell(
+                report.copied, "CopiedReplica", f"{place} carries the marks of a replica of another place; it is left alone", warning=True
+            )
+        if report.claim is not None:
+            self._tell_outcome(cluster, report, report.claim.sync)
+
+    def _tell_outcome(self, cluster: ClusterName, report: Report, sync: SyncName) -> None:
+        outcome, place = report.outcome, f"{report.target} on {cluster}"
         if report.verb is Verb.RECREATE and outcome.wrote:
             self._tell(sync, "Recreated", f"{place} was deleted and created again, since its type or immutability cannot change in place")
         elif report.drifted:
@@ -36,6 +44,15 @@ class Narrator:
             self._tell(
                 sync, "Conflict", outcome.message if str(report.target) in outcome.message else f"{place}: {outcome.message}", warning=True
             )
+            if cluster == LOCAL and report.foreign_uid:
+                self._tell_foreign(report, sync)
+
+    def _tell_foreign(self, report: Report, sync: SyncName) -> None:
+        """Tell the object in the way too: its owner looks there, and may not know of ClusterSyncs."""
+        kind, namespace, name = report.target
+        about = InvolvedObject("v1", kind, name, namespace, report.foreign_uid)
+        message = f"ClusterSync {sync} would put a replica of this name here; this object is left as it is"
+        self._recorder.record(about, "Conflict", message, warning=True)
 
     def status_changed(self, declaration: Declaration, before: ClusterSyncStatus, after: ClusterSyncStatus) -> None:
         """A status was written: tell when a source becomes unusable and when all is in sync."""
@@ -47,18 +64,19 @@ class Narrator:
             self._record(declaration, "Synced", ready[1])
 
     def cluster_changed(self, cluster: ClusterName, reachable: bool, cause: str) -> None:
-        """A cluster became reachable or unreachable: tell everybody who targets it."""
+        """A cluster became reachable or unreachable: tell everybody who targets it, unless the status says so since before a restart."""
         for declaration in self._catalog.declarations():
             if cluster not in self._catalog.target_clusters(declaration.name):
                 continue
-            if reachable:
+            trouble = _reported_trouble(declaration, cluster)
+            if reachable and trouble:
                 self._record(declaration, "ClusterReachable", f"cluster {cluster} is reachable again")
-            else:
+            elif not reachable and cause not in trouble:
                 self._record(declaration, "ClusterUnreachable", f"cluster {cluster} cannot be reached: {cause}", warning=True)
 
-    def cleanup_blocked(self, sync: SyncName, message: str) -> None:
-        """A deleted ClusterSync cannot be cleaned up."""
-        self._tell(sync, "CleanupBlocked", message, warning=True)
+    def cleanup_told(self, sync: SyncName, reason: str, message: str) -> None:
+        """A deleted ClusterSync cannot be cleaned up, or leaves its replicas behind."""
+        self._tell(sync, reason, message, warning=True)
 
     def registration_refused(self, refusal: RefusedRegistration) -> None:
         """A registration cannot be used: tell its Secret."""
@@ -80,3 +98,11 @@ def _became(before: ClusterSyncStatus, after: ClusterSyncStatus, type_: str, sta
     was = any(condition.type == type_ and condition.status == status for condition in before.conditions)
     now = next((condition for condition in after.conditions if condition.type == type_ and condition.status == status), None)
     return None if was or now is None else (now.reason, now.message)
+
+
+def _reported_trouble(declaration: Declaration, cluster: ClusterName) -> str:
+    """Return why a cluster is out of reach by the stored status; empty where it is not, or is still being connected."""
+    status = stored_status(declaration)
+    row = next((row for row in status.clusters if row.name == cluster), None)
+    troubled = any(condition.type == "ClustersReady" and condition.status == "False" for condition in status.conditions)
+    return row.message if row is not None and troubled and not row.reachable else ""

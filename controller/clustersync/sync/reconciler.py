@@ -44,6 +44,10 @@ class Report:
     claim: Claim | None
     drifted: bool = False
     error: ApiError | None = None
+    foreign_uid: str = ""
+    """Of the object in the way, if there is one."""
+    copied: SyncName | None = None
+    """The ClusterSync that the object there names, if that has our marks and belongs elsewhere: somebody copied a replica."""
 
 
 class Reconciler:
@@ -104,7 +108,8 @@ class Reconciler:
         drifted = outcome.wrote and self._is_repair(target, planned)
         outcome = self._note_round(target, planned, outcome, drifted=drifted)
         changed = self._record(target, planned, outcome)
-        return Report(target, planned.verb, outcome, planned.decision.holder, drifted, error), changed
+        report = Report(target, planned.verb, outcome, planned.decision.holder, drifted, error)
+        return replace(report, foreign_uid=_foreign_uid(planned), copied=self._copied(target)), changed
 
     def _plan(self, target: Target, seen: Replica | None) -> Planned:
         """Decide and plan from the stores; `seen` is what a read just found there, which counts where the store knows nothing."""
@@ -244,6 +249,11 @@ class Reconciler:
         aimed = self._cluster in self._catalog.target_clusters(claim.sync)
         return fits and aimed and namespace is not None and claim.selects(self._cluster, namespace)
 
+    def _copied(self, target: Target) -> SyncName | None:
+        """The store holds what carries our hub id, so what is not ours there says that it belongs elsewhere."""
+        stored = self._replicas.get(target)
+        return stored.owner if stored is not None and not stored.ours and not stored.gone else None
+
     def _is_repair(self, target: Target, planned: Planned) -> bool:
         """Whether a write undoes a change to what was in sync; the removal of a replica that is wanted no more undoes nothing."""
         holder = planned.decision.holder
@@ -251,6 +261,10 @@ class Reconciler:
 
     def _was_synced(self, target: Target, sync: SyncName) -> bool:
         return any(score.sync == sync and score.state is State.SYNCED for score in self._scoreboard.scores_at(target))
+
+
+def _foreign_uid(planned: Planned) -> str:
+    return planned.observed.uid if planned.verb is Verb.CONFLICT and planned.observed is not None else ""
 
 
 def _held_back(claim: Claim | None) -> Outcome:

@@ -143,7 +143,9 @@ class Reporter:
     def _view(self, name: ClusterName, declaration: Declaration) -> ClusterView:
         sync, member = declaration.name, self._registry.members.get(name)
         if refusal := self._registry.refused.get(name):
-            return ClusterView(name, _last_known(name, declaration), False, "RegistrationRefused", f"registration refused: {refusal}", stalled=True)
+            return ClusterView(
+                name, _last_known(name, declaration), False, "RegistrationRefused", f"registration refused: {refusal}", stalled=True
+            )
         if member is None:
             known = name in self._registry.registered()
             message = "connecting" if known else f"is not registered; create a Secret with the label clustersync.io/cluster={name}"
