@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from clustersync import __version__, metrics, probes
 from clustersync.core.errors import ApiError
@@ -26,6 +27,7 @@ from clustersync.kube.lease import Candidate, Election
 from clustersync.kube.registration import Registration
 from clustersync.kube.transport import AiohttpTransport, Connection, Transport
 from clustersync.kube.wire import decode_partial
+from clustersync.probes import CannotServe
 from clustersync.runtime import logs
 from clustersync.runtime.tasks import Scope, running
 from clustersync.settings import InvalidSettings, Settings, from_environment
@@ -48,7 +50,7 @@ def main() -> int:
     logs.configure(settings.log_level, settings.log_format)
     try:
         asyncio.run(_run(settings))
-    except CredentialsError as error:
+    except (CredentialsError, CannotServe) as error:
         sys.stderr.write(f"clustersync: {error}\n")
         return 1
     except Exception as error:
@@ -61,7 +63,9 @@ async def _run(settings: Settings) -> None:
     stop = _stop_on_signals()
     random = Random()
     connection = await hub_connection(settings.kubeconfig, settings.context, os.environ)
+    registry = CollectorRegistry(auto_describe=False)
     async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(probes.serving(settings.metrics_address, registry))
         lease_client = await stack.enter_async_context(_client(connection))
         hub_id = settings.hub_id or await _hub_id(lease_client, stop)
         if hub_id is None:
@@ -69,12 +73,16 @@ async def _run(settings: Settings) -> None:
         leadership = _leadership(settings, lease_client, random)
         log.info("controller starts", version=__version__, hub=connection.server, hub_id=hub_id, dry_run=settings.dry_run)
         await stack.enter_async_context(_leading(leadership))
-        await _serve(settings, connection, leadership, hub_id, stop)
+        async with _controller(settings, connection, leadership, hub_id) as controller:
+            registry.register(metrics.ControllerCollector(controller, leadership))
+            served.is_ready = lambda: controller.synced
+            await stop.wait()
     log.info("controller stopped")
 
 
-async def _serve(settings: Settings, connection: Connection, leadership: Leadership, hub_id: str, stop: asyncio.Event) -> None:
-    """Run the controller and its probes until told to stop."""
+@asynccontextmanager
+async def _controller(settings: Settings, connection: Connection, leadership: Leadership, hub_id: str) -> AsyncIterator[Controller]:
+    """Run the controller while the block runs."""
     random = Random()
     control_transport, local = AiohttpTransport(connection), AiohttpTransport(connection)
     control = Client(control_transport, may_write=leadership.may_write)
@@ -92,8 +100,7 @@ async def _serve(settings: Settings, connection: Connection, leadership: Leaders
             )
             scope.start("events", recorder.run())
             scope.start("controller", controller.run())
-            async with _probes(settings, controller, leadership):
-                await stop.wait()
+            yield controller
     finally:
         await control.close()
 
@@ -115,16 +122,6 @@ async def _client(connection: Connection) -> AsyncIterator[Client]:
         yield client
     finally:
         await client.close()
-
-
-@asynccontextmanager
-async def _probes(settings: Settings, controller: Controller, leadership: Leadership) -> AsyncIterator[None]:
-    if not settings.metrics_address:
-        yield
-        return
-    registry = metrics.registry_of(controller, leadership)
-    async with probes.serving(settings.metrics_address, registry, lambda: controller.synced):
-        yield
 
 
 def _leadership(settings: Settings, client: Client, random: Random) -> Leadership:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -71,13 +70,6 @@ class ControllerCollector(Collector):
         retries = (((member.name,), member.queue.retries) for member in self._members())
         yield _counter("retries", "Targets put back after a failure.", ["cluster"], retries)
         yield _counter("watch_restarts", "Watches that broke, by reason.", ["cluster", "reason"], tally.watch_restarts.items())
-
-
-def registry_of(controller: Controller, leadership: Leadership) -> CollectorRegistry:
-    """Return a registry that holds the controller's metrics and nothing else."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(ControllerCollector(controller, leadership))
-    return registry
 
 
 Row = tuple[tuple[str, ...], float]

@@ -19,11 +19,7 @@ from tests.bench.observer import Observer
 from tests.bench.plan import Plan
 from tests.bench.rawapi import JSON, RawApi
 from tests.controlplane import ControlPlane
-from tests.harness import ControllerProcess, clustersync, namespace, secret
-
-ROOT = Path(__file__).parents[2]
-SERVICE_ACCOUNT = "system:serviceaccount:clustersync-system:clustersync"
-GROUPS = ("system:serviceaccounts", "system:serviceaccounts:clustersync-system", "system:authenticated")
+from tests.harness import ControllerProcess, clustersync, grant, install_crd, namespace, secret, service_account_kubeconfig
 
 SOURCE_NAMESPACE, SOURCE_NAME, SYNC = "bench-source", "payload", "bench"
 LABEL = "bench"
@@ -88,7 +84,7 @@ async def world(plan: Plan, number: int) -> AsyncIterator[World]:
         # Without a controller manager: what it writes into each new namespace would be noise.
         plane = await asyncio.to_thread(ControlPlane.start, "bench", audit=False, controller_manager=False)
         stack.callback(plane.stop)
-        kubeconfig = plane.kubeconfig_for(SERVICE_ACCOUNT, GROUPS)
+        kubeconfig = service_account_kubeconfig(plane)
         admin = await stack.enter_async_context(RawApi(plane.kubeconfig_text()))
         bare_api = await stack.enter_async_context(RawApi(kubeconfig.read_text()))
         await asyncio.to_thread(_install, plane)
@@ -116,9 +112,8 @@ def _observer(api: RawApi, hub_id: str) -> Any:
 
 
 def _install(plane: ControlPlane) -> None:
-    plane.kubectl("apply", "-f", str(ROOT / "crds"), "-f", str(ROOT / "manifests/member-rbac.yaml"))
-    plane.kubectl("apply", "-f", str(ROOT / "manifests/hub-rbac.yaml"))
-    plane.kubectl("wait", "--for=condition=Established", "crd/clustersyncs.clustersync.io")
+    install_crd(plane)
+    grant(hub=plane)
 
 
 async def _populate(admin: RawApi, number: int) -> list[str]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
-from tests.demo.stage import NAMES, ROOT, SECRET, Json, Place, Stage
+from tests.demo.stage import NAMES, SECRET, Json, Place, Stage
 from tests.demo.watching import NotSeen
 from tests.harness import config_map, namespace, secret
+from tests.harness.installation import ROOT
 
 LABEL = "kubesphere.io/devopsproject"
 SOURCES = Place("hub", "kubesphere-devops-system")

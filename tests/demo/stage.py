@@ -1,6 +1,5 @@
 """The stage of the demo: two clusters, everything that an installation applies, and the controller as its own process."""
 
-import http.client
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,11 +11,10 @@ from typing import Any
 from tests.controlplane import Binaries, ControlPlane, start_all
 from tests.demo.screen import Screen
 from tests.demo.watching import View, Watching
-from tests.harness import ControllerProcess, Objects, eventually, registration
+from tests.harness import ControllerProcess, Objects, eventually, grant, install_crd, registration
 
 Json = dict[str, Any]
 
-ROOT = Path(__file__).parents[2]
 NAMESPACE = "clustersync-system"
 TOKEN_DURATION = "24h"  # longer than anybody plays
 SECRET, CONFIG_MAP = "common-encode", "ca-bundle"
@@ -89,11 +87,8 @@ def raised(screen: Screen, binaries: Binaries) -> Iterator[Stage]:
 
 def _install(planes: dict[str, ControlPlane]) -> None:
     hub, edge = planes["hub"], planes["edge"]
-    for plane in (hub, edge):
-        plane.kubectl("apply", "-f", str(ROOT / "manifests/member-rbac.yaml"))
-    hub.kubectl("apply", "-f", str(ROOT / "manifests/hub-rbac.yaml"), "-f", str(ROOT / "crds"))
-    # Not `kubectl wait`: it fails on a CRD so new that it has no conditions yet.
-    eventually(lambda: hub.request("GET", DECLARATIONS).status == http.client.OK)
+    grant(hub=hub, members=(edge,))
+    install_crd(hub)
     Objects(hub).create(registration("edge", edge.kubeconfig_text(token=_token(edge)), env="edge"))
 
 

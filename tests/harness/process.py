@@ -1,5 +1,6 @@
 """The controller as its own process, as in a cluster: started with `clustersync run`, watched through its probes, ended by signals."""
 
+import ctypes
 import json
 import os
 import signal
@@ -14,6 +15,17 @@ from typing import Any, Self
 from tests.harness.eventually import eventually
 
 PROGRAM = Path(sys.executable).with_name("clustersync")
+
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h; tied to the thread that starts the process: tests, demo and bench do so in their main one
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    """A run that was killed leaves no controller behind."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class ControllerProcess:
@@ -49,7 +61,12 @@ class ControllerProcess:
         """Start the process and wait until it is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._arguments, "--metrics-address", self.address], stdout=log, stderr=log, env=self._environ, start_new_session=True
+                [*self._arguments, "--metrics-address", self.address],
+                stdout=log,
+                stderr=log,
+                env=self._environ,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
             )
         if wait_ready:
             try:
@@ -60,11 +77,25 @@ class ControllerProcess:
 
     def stop(self, *, seconds: float = 10.0) -> int:
         """Ask the process to end, and return its exit code."""
-        return self._end(signal.SIGTERM, seconds)
+        return self.end(signal.SIGTERM, seconds)
 
     def kill(self) -> int:
         """End the process without a word, and return its exit code."""
-        return self._end(signal.SIGKILL, 10.0)
+        return self.end(signal.SIGKILL, 10.0)
+
+    def end(self, number: signal.Signals, seconds: float = 10.0) -> int:
+        """Send a signal that ends the process, by force after that time, and return its exit code."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+            try:
+                self._process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(seconds)
+        code, self._process = self._process.returncode, None
+        return code
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -98,19 +129,6 @@ class ControllerProcess:
     def tail(self) -> str:
         """Return the end of the log, for messages."""
         return "\n" + "\n".join(self.log.read_text().splitlines()[-15:])
-
-    def _end(self, number: signal.Signals, seconds: float) -> int:
-        if self._process is None:
-            return 0
-        if self._process.poll() is None:
-            self._process.send_signal(number)
-            try:
-                self._process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(seconds)
-        code, self._process = self._process.returncode, None
-        return code
 
 
 def _parsed(line: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -12,11 +11,7 @@ from clustersync.kube.credentials import member_connection
 from clustersync.kube.kubeconfig import parse_kubeconfig
 from clustersync.kube.transport import AiohttpTransport
 from tests.controlplane import ControlPlane, start_all
-from tests.harness import ControllerProcess, Objects, eventually, registration
-
-ROOT = Path(__file__).parents[2]
-SERVICE_ACCOUNT = "system:serviceaccount:clustersync-system:clustersync"
-GROUPS = ("system:serviceaccounts", "system:serviceaccounts:clustersync-system", "system:authenticated")
+from tests.harness import ControllerProcess, Objects, eventually, grant, install_crd, registration, service_account_kubeconfig
 
 _numbers = count(1)
 
@@ -49,8 +44,7 @@ def on_edge(edge: ControlPlane) -> Objects:
 
 @pytest.fixture(scope="session")
 def crd(hub: ControlPlane) -> None:
-    hub.kubectl("apply", "-f", str(ROOT / "crds"))
-    hub.kubectl("wait", "--for=condition=Established", "crd/clustersyncs.clustersync.io")
+    install_crd(hub)
 
 
 @pytest.fixture
@@ -64,14 +58,13 @@ async def hub_client(hub: ControlPlane) -> AsyncIterator[Client]:
 @pytest.fixture(scope="session")
 def rights(hub: ControlPlane, edge: ControlPlane) -> None:
     """The rights that an installation grants, and no more."""
-    hub.kubectl("apply", "-f", str(ROOT / "manifests/member-rbac.yaml"), "-f", str(ROOT / "manifests/hub-rbac.yaml"))
-    edge.kubectl("apply", "-f", str(ROOT / "manifests/member-rbac.yaml"))
+    grant(hub=hub, members=(edge,))
 
 
 @pytest.fixture(scope="session")
 def registered_edge(edge: ControlPlane, on_hub: Objects, rights: None) -> None:
     """The edge cluster, registered with the rights of its service account."""
-    kubeconfig = edge.kubeconfig_for(SERVICE_ACCOUNT, GROUPS).read_text()
+    kubeconfig = service_account_kubeconfig(edge).read_text()
     on_hub.create(registration("edge", kubeconfig, env="edge"))
 
 
@@ -80,7 +73,7 @@ def shared_controller(
     hub: ControlPlane, crd: None, registered_edge: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ControllerProcess]:
     log = tmp_path_factory.mktemp("controller") / "controller.log"
-    kubeconfig = hub.kubeconfig_for(SERVICE_ACCOUNT, GROUPS)
+    kubeconfig = service_account_kubeconfig(hub)
     with ControllerProcess(kubeconfig, log, "--log-level", "debug") as controller:
         eventually(lambda: controller.metrics().get('clustersync_cluster_up{cluster="edge"}') == 1, describe=controller.tail)
         yield controller

@@ -9,9 +9,19 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from tests.controlplane import ControlPlane, start_all
-from tests.harness import ControllerProcess, Objects, clustersync, eventually, namespace, registration, secret
+from tests.harness import (
+    ControllerProcess,
+    Objects,
+    clustersync,
+    eventually,
+    grant,
+    install_crd,
+    namespace,
+    registration,
+    secret,
+    service_account_kubeconfig,
+)
 from tests.harness.objects import Json
-from tests.integration.conftest import GROUPS, ROOT, SERVICE_ACCOUNT
 
 T = TypeVar("T")
 
@@ -37,12 +47,12 @@ class Fleet:
 
     def controller(self, *options: str, log: str = "controller", environ: dict[str, str] | None = None) -> ControllerProcess:
         """Return a controller of this hub, not started yet; the least rights are its own."""
-        kubeconfig = self.planes["hub"].kubeconfig_for(SERVICE_ACCOUNT, GROUPS)
+        kubeconfig = service_account_kubeconfig(self.planes["hub"])
         return ControllerProcess(kubeconfig, self.folder / f"{log}.log", "--log-level", "debug", *options, environ=environ)
 
     def kubeconfig(self, cluster: str) -> str:
         """Return a kubeconfig that a registration of the cluster may hold."""
-        return self.planes[cluster].kubeconfig_for(SERVICE_ACCOUNT, GROUPS).read_text()
+        return service_account_kubeconfig(self.planes[cluster]).read_text()
 
     def register(self, cluster: str, **labels: str) -> Json:
         """Register a member under its own name."""
@@ -91,11 +101,8 @@ def fleet_of(folder: Path, *members: str) -> Iterator[Fleet]:
     """Start a hub and these members."""
     with start_all(["hub", *members]) as planes:
         hub = planes["hub"]
-        hub.kubectl("apply", "-f", str(ROOT / "crds"), "-f", str(ROOT / "manifests/member-rbac.yaml"))
-        hub.kubectl("apply", "-f", str(ROOT / "manifests/hub-rbac.yaml"))
-        hub.kubectl("wait", "--for=condition=Established", "crd/clustersyncs.clustersync.io")
-        for member in members:
-            planes[member].kubectl("apply", "-f", str(ROOT / "manifests/member-rbac.yaml"))
+        install_crd(hub)
+        grant(hub=hub, members=tuple(planes[member] for member in members))
         yield Fleet(planes, folder)
 
 

@@ -99,7 +99,7 @@ class Scene:
 
     def until_event(self, reason: str) -> Json:
         """Wait for an event about the ClusterSync."""
-        return self.until(lambda: next(each for each in [*self.hub.events(self.tag), {}] if each.get("reason") in (reason, None)))
+        return self.until(lambda: next((each for each in self.hub.events(self.tag) if each["reason"] == reason), None))
 
     def request_reconcile(self, sync: Json) -> None:
         """Ask for another look at everything, as a person does with `kubectl annotate`."""

@@ -39,7 +39,7 @@ def until_outranked(scene: Scene, name: str, winner: str) -> None:
     assert (row["reason"], row["namespace"], row["name"]) == ("Outranked", f"{scene.tag}-a", NAME)
     assert f"ClusterSync {winner}" in row["message"]
     assert (status["desired"], status["synced"]) == (1, 0)
-    assert scene.hub.condition(name, "Ready")["reason"] == "Conflict"
+    eventually(lambda: scene.hub.condition(name, "Ready")["reason"] == "Conflict")
 
 
 def until_held_by(scene: Scene, sync: str, source: Json, uid: str) -> None:

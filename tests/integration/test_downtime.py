@@ -42,9 +42,9 @@ def until_ready(hub: Objects, controller: ControllerProcess, *syncs: str) -> Non
 
 def is_ready(hub: Objects, sync: str) -> bool:
     found = hub.get("ClusterSync", sync) or {}
-    return bool(
-        hub.condition(sync, "Ready").get("status") == "True" and found["status"]["observedGeneration"] == found["metadata"]["generation"]
-    )
+    status = found.get("status", {"conditions": []})
+    current = [each["status"] for each in status["conditions"] if each["type"] == "Ready"] == ["True"]
+    return bool(current and status["observedGeneration"] == found["metadata"]["generation"])
 
 
 def declared(name: str, tag: str, *, kind: str = "Secret", **spec: object) -> Json:

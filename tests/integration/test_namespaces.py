@@ -41,6 +41,24 @@ def test_a_namespace_whose_label_changes_its_value_is_left(scene: Scene) -> None
     scene.until_gone(place)
 
 
+@pytest.mark.parametrize("stays", [pytest.param(True, id="on"), pytest.param(False, id="off")])
+def test_of_a_label_that_flips_the_last_state_counts(scene: Scene, stays: bool) -> None:
+    (place,) = scene.namespaces("a")
+    source = scene.source()
+    scene.declare(source)
+    scene.until_replica(place)
+    for _ in range(15):
+        scene.deselect(place)
+        scene.select(place)
+    if not stays:
+        scene.deselect(place)
+    scene.until_ready("1/1" if stays else "0/0")
+    scene.let_work_pass()
+    found = scene.hub.get("Secret", NAME, place)
+    assert (payload(found) if found else None) == (payload(source) if stays else None)
+    scene.until_ready("1/1" if stays else "0/0")
+
+
 def test_a_namespace_whose_label_is_taken_off_keeps_what_is_to_be_retained(scene: Scene) -> None:
     (place,) = scene.namespaces("a")
     source = scene.source(metadata={"labels": {"tier": "gold"}, "annotations": {"example.com/owner": "ann"}})

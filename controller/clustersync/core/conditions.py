@@ -92,7 +92,7 @@ def _replicas_ready(snapshot: Snapshot, before: ClusterSyncStatus) -> Verdict:
     if declaration.suspended and counts.pending:
         return Verdict("ReplicasReady", "False", "Suspended", text)
     if snapshot.unfinished and not snapshot.source_unusable and not declaration.deleting and _is_rolling_out(declaration, before):
-        return Verdict("ReplicasReady", "Unknown", "Progressing", f"rolling out generation {declaration.generation}: {text}")
+        return _progressing(snapshot, text)
     if counts.failed:
         return Verdict("ReplicasReady", "False", "TargetFailed", text)
     if counts.conflicts:
@@ -102,8 +102,13 @@ def _replicas_ready(snapshot: Snapshot, before: ClusterSyncStatus) -> Verdict:
     if snapshot.progressing:
         return Verdict("ReplicasReady", "False", "Pending", text)
     if snapshot.unfinished and not _was_in_sync(before):
-        return Verdict("ReplicasReady", "Unknown", "Progressing", text)
+        return _progressing(snapshot, text)
     return Verdict("ReplicasReady", "True", "AllSynced", text)
+
+
+def _progressing(snapshot: Snapshot, text: str) -> Verdict:
+    unseen = "" if snapshot.settled else "; not all targets had a look yet"
+    return Verdict("ReplicasReady", "Unknown", "Progressing", f"rolling out generation {snapshot.declaration.generation}: {text}{unseen}")
 
 
 def _replicas_text(snapshot: Snapshot) -> str:

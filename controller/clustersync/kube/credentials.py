@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import Configuration
 
@@ -41,6 +42,10 @@ async def hub_connection(kubeconfig: str | None, context: str | None, environ: M
         tls = await asyncio.to_thread(_tls, configuration)
     except (config.ConfigException, OSError, ssl.SSLError, ValueError, KeyError) as error:
         raise CredentialsError(f"cannot reach the hub: {clean(str(error))}; name a kubeconfig with --kubeconfig or KUBECONFIG") from None
+    except (yaml.YAMLError, TypeError, AttributeError):  # whose texts quote the file
+        raise CredentialsError(
+            f"cannot reach the hub: {kubeconfig or 'its file'} is not a kubeconfig; correct it or name another"
+        ) from None
     return Connection(
         server=str(configuration.host),
         tls=tls,

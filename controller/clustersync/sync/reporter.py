@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -33,6 +34,14 @@ SETTLE_SECONDS = 0.1
 log = structlog.get_logger()
 
 
+class _Written(NamedTuple):
+    """The last status that was written, of which incarnation, and when by the loop's clock."""
+
+    uid: str
+    at: float
+    status: ClusterSyncStatus
+
+
 class Reporter:
     """Keeps the stored statuses true. `on_status` hears each status that was written, with the one before."""
 
@@ -49,7 +58,7 @@ class Reporter:
         self._lifecycle = lifecycle
         self._queue = queue
         self._on_status = on_status
-        self._written: dict[SyncName, tuple[float, ClusterSyncStatus]] = {}
+        self._written: dict[SyncName, _Written] = {}
         self._established: set[SyncName] = set()
 
     def touch(self, sync: SyncName) -> None:
@@ -83,7 +92,9 @@ class Reporter:
 
     async def _report(self, declaration: Declaration, snapshot: Snapshot) -> None:
         sync, now = declaration.name, asyncio.get_running_loop().time()
-        written_at, before = self._written.get(sync) or (now - MIN_INTERVAL_SECONDS, stored_status(declaration))
+        written_at, before = now - MIN_INTERVAL_SECONDS, stored_status(declaration)
+        if (last := self._written.get(sync)) is not None and last.uid == declaration.uid:
+            written_at, before = last.at, last.status
         if wait := max(written_at + MIN_INTERVAL_SECONDS - now, 0.0):
             return self._queue.add_after(sync, wait)
         if not self._is_ripe(snapshot, before):
@@ -106,7 +117,8 @@ class Reporter:
     async def _write(self, declaration: Declaration, before: ClusterSyncStatus, after: ClusterSyncStatus) -> None:
         status = {"lastSyncTime": None} | after.model_dump(mode="json", by_alias=True, exclude_none=True)
         try:
-            await self._client.patch(f"{COLLECTION}/{declaration.name}/status", orjson.dumps({"status": status}))
+            body = {"metadata": {"uid": declaration.uid}, "status": status}
+            await self._client.patch(f"{COLLECTION}/{declaration.name}/status", orjson.dumps(body))
         except NotFound:
             return self._forget(declaration.name)
         except ApiError as error:
@@ -114,7 +126,7 @@ class Reporter:
             self._queue.requeue_failed(declaration.name)
             return
         self._queue.forget(declaration.name)
-        self._written[declaration.name] = asyncio.get_running_loop().time(), after
+        self._written[declaration.name] = _Written(declaration.uid, asyncio.get_running_loop().time(), after)
         self._on_status(declaration, before, after)
 
     def _snapshot(self, declaration: Declaration, catalog: Catalog, now: float) -> Snapshot:
