@@ -63,17 +63,18 @@ def test_an_object_in_the_way_stays_as_it_is_and_others_proceed(scene: Scene, ki
     source = scene.source(kind)
     sync = scene.declare(source)
     foreign = scene.hub.create(build(kind, taken, scene.until_replica(free, kind)))
+    mark = scene.mark()
     scene.select(taken)
     scene.until_status(conflicts=1, synced=1, failed=0, summary="1/2")
     scene.hub.patch(source, data={"word": text(kind, "two")})
     scene.until(lambda: scene.replica(free, kind)["data"]["word"] == text(kind, "two"))
     scene.request_reconcile(sync)
-    scene.let_work_pass()
-    assert scene.replica(taken, kind) == foreign
     scene.hub.delete(sync)
     scene.until_away()
     assert scene.hub.get(kind, NAME, free) is None
     assert scene.replica(taken, kind) == foreign
+    tries = [each for each in scene.writes_since(mark, "secrets", "configmaps") if each.namespace == taken]
+    assert {(each.verb, each.code) for each in tries} <= {("create", 409)}
 
 
 def test_a_conflict_is_named_wherever_somebody_may_look(scene: Scene) -> None:

@@ -91,12 +91,12 @@ def test_a_rotation_in_300_namespaces_is_300_updates_without_a_read(rollout: Spa
     begun = begin(on_hub)
     on_hub.replace(secret(TAG, NAME, {"word": "two"}))
     eventually(lambda: words(on_hub) == {encoded("two"): WIDTH}, seconds=40, describe=controller.tail)
-    eventually(lambda: on_hub.condition(TAG, "Ready").get("status") == "True", describe=controller.tail)
+    eventually(lambda: on_hub.status(TAG)["summary"] == f"{WIDTH}/{WIDTH}", describe=controller.tail)
     span = begun.ended()
     assert span.replicas() == {"update": WIDTH}
     assert span.statuses() <= span.seconds + 2
     assert span.told <= 1
-    assert on_hub.status(TAG)["summary"] == f"{WIDTH}/{WIDTH}"
+    assert on_hub.condition(TAG, "Ready")["status"] == "True"
 
 
 def test_a_rotation_back_and_forth_before_it_is_seen_ends_in_the_last_word(

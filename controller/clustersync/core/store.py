@@ -6,12 +6,16 @@ writes count at once and their echoes cost one comparison. All methods are synch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
 from clustersync.core.api import Kind
 from clustersync.core.model import Namespace, Replica, SyncName, Target
+
+NOTHING_SEEN = 0
+"""In place of the resourceVersion that the watch brought while a write was under way."""
 
 
 class NamespaceStore:
@@ -62,6 +66,7 @@ class ReplicaStore:
         self._on_change = on_change
         self._replicas: dict[Target, Replica] = {}
         self._owned: dict[SyncName, dict[Target, None]] = {}
+        self._in_flight: dict[Target, int] = {}
         self._listed: dict[Kind, int] = {}
         self._watched: dict[Kind, int] = {}
 
@@ -74,7 +79,11 @@ class ReplicaStore:
 
     def owned(self, sync: SyncName) -> list[Target]:
         """Return the targets whose replicas are ours and name this ClusterSync, but for those that our DELETE removed."""
-        return [target for target in self._owned.get(sync, ()) if not self._replicas[target].gone]
+        return list(self.each_owned(sync))
+
+    def each_owned(self, sync: SyncName) -> Iterator[Target]:
+        """Yield the same one by one, for who needs to see only the first; not to be kept over a change."""
+        return (target for target in self._owned.get(sync, ()) if not self._replicas[target].gone)
 
     def owners(self) -> Iterable[SyncName]:
         """Return every ClusterSync that some replica names."""
@@ -97,7 +106,20 @@ class ReplicaStore:
                 self._on_change(target)
             return
         self._put(target, replica)
-        self._on_change(target)
+        if target in self._in_flight:
+            self._in_flight[target] = replica.resource_version
+        else:
+            self._on_change(target)
+
+    @contextmanager
+    def writing(self, target: Target) -> Iterator[None]:
+        """Have what the watch brings about `target` compared with the reply that the block hands to `written`: an echo is no change."""
+        self._in_flight[target] = NOTHING_SEEN
+        try:
+            yield
+        finally:
+            if self._in_flight.pop(target) != NOTHING_SEEN:
+                self._on_change(target)
 
     def written(self, target: Target, replica: Replica) -> None:
         """Take in the reply to our own write; the watch may have been faster and knows better, also that it is gone again."""
@@ -108,6 +130,8 @@ class ReplicaStore:
             self._put(target, replica)
         elif before.resource_version == replica.resource_version:
             self._put(target, _compared(before, replica))
+            if before.digest == replica.digest and target in self._in_flight:
+                self._in_flight[target] = NOTHING_SEEN
 
     def mark_gone(self, target: Target, version: int) -> None:
         """Take in that our DELETE removed the object in this revision; it stays, marked, until the watch says so too."""

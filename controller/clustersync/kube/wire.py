@@ -61,18 +61,14 @@ class PartialObject(msgspec.Struct, gc=False):
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
 
 
-class _Secret(msgspec.Struct, gc=False):
+class _Stored(msgspec.Struct, gc=False, rename="camel"):
+    """A Secret or a ConfigMap, its values still encoded."""
+
     metadata: ObjectMeta
     type: str = ""
-    data: dict[str, bytes] | None = None
     immutable: bool | None = None
-
-
-class _ConfigMap(msgspec.Struct, gc=False, rename="camel"):
-    metadata: ObjectMeta
-    data: dict[str, str] | None = None
-    binary_data: dict[str, bytes] | None = None
-    immutable: bool | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    binary_data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _ClusterSync(msgspec.Struct, gc=False):
@@ -104,8 +100,9 @@ class ListPage(msgspec.Struct, gc=False):
 decode_event = msgspec.json.Decoder(Event).decode
 decode_partial = msgspec.json.Decoder(PartialObject).decode
 decode_page = msgspec.json.Decoder(ListPage).decode
-_decode_secret = msgspec.json.Decoder(_Secret).decode
-_decode_config_map = msgspec.json.Decoder(_ConfigMap).decode
+_decode_stored = msgspec.json.Decoder(_Stored).decode
+_decode_bytes = msgspec.json.Decoder(dict[str, bytes] | None).decode
+_decode_text = msgspec.json.Decoder(dict[str, str] | None).decode
 _decode_cluster_sync = msgspec.json.Decoder(_ClusterSync).decode
 
 
@@ -119,13 +116,30 @@ class _Content(msgspec.Struct, gc=False):
     binary_data: Mapping[str, bytes]
 
 
-def _content(kind: Kind, raw: bytes | msgspec.Raw) -> _Content:
+def _content(kind: Kind, stored: _Stored) -> _Content:
+    binary_data = _decode_bytes(stored.binary_data) or {}
     if kind is Kind.SECRET:
-        secret = _decode_secret(raw)
-        return _Content(secret.metadata, secret.type or KINDS[kind].default_type, bool(secret.immutable), secret.data or {}, {})
-    config_map = _decode_config_map(raw)
-    text = {key: value.encode() for key, value in (config_map.data or {}).items()}
-    return _Content(config_map.metadata, KINDS[kind].default_type, bool(config_map.immutable), text, config_map.binary_data or {})
+        data = _decode_bytes(stored.data) or {}
+    else:
+        data = {key: value.encode() for key, value in (_decode_text(stored.data) or {}).items()}
+    return _Content(stored.metadata, stored.type or KINDS[kind].default_type, bool(stored.immutable), data, binary_data)
+
+
+class _Digester:
+    """Digests stored objects of one kind. A fan-out brings the same bytes over and over, so those of the last are compared first."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._last: tuple[object, ...] = ()
+        self._digest = b""
+
+    def __call__(self, stored: _Stored) -> bytes:
+        encoded = (stored.type, stored.immutable, stored.data, stored.binary_data)
+        if encoded != self._last:
+            content = _content(self._kind, stored)
+            self._digest = content_digest(content.type, content.immutable, content.data, content.binary_data)
+            self._last = (stored.type, stored.immutable, stored.data.copy(), stored.binary_data.copy())
+        return self._digest
 
 
 class Interner:
@@ -146,12 +160,14 @@ class Interner:
 def replica_decoder(kind: Kind, hub_ids: frozenset[str], intern: Interner) -> Callable[[bytes | msgspec.Raw], tuple[Target, Replica]]:
     """Return a decoder for objects on targets' places. `hub_ids` are those that count as ours."""
 
+    digest, default_type = _Digester(kind), KINDS[kind].default_type
+
     def decode(raw: bytes | msgspec.Raw) -> tuple[Target, Replica]:
-        content = _content(kind, raw)
-        meta = content.metadata
+        stored = _decode_stored(raw)
+        meta = stored.metadata
         target = Target(kind, meta.namespace, meta.name)
-        digest = content_digest(content.type, content.immutable, content.data, content.binary_data)
-        return target, observed_replica(target, meta, (content.type, content.immutable, digest), hub_ids, intern)
+        content = (stored.type or default_type, bool(stored.immutable), digest(stored))
+        return target, observed_replica(target, meta, content, hub_ids, intern)
 
     return decode
 
@@ -164,14 +180,15 @@ def observed_replica(
     labels, annotations = meta.labels or {}, meta.annotations or {}
     home = annotations.pop(TARGET_ANNOTATION, "") == f"{target.namespace}/{target.name}"
     metadata = carried(meta, labels, annotations)
-    partial = _foreign_size(metadata) > FOREIGN_METADATA_BYTES
+    packed = intern(metadata)
+    partial = len(packed.encoded) > FOREIGN_METADATA_BYTES and _foreign_size(metadata) > FOREIGN_METADATA_BYTES
     return Replica(
         uid=meta.uid,
         resource_version=int(meta.resource_version),
         digest=digest,
         type=type_,
         owner=SyncName(labels.get(SYNC_LABEL, "")),
-        metadata=intern(_own_part(metadata) if partial else metadata),
+        metadata=intern(_own_part(metadata)) if partial else packed,
         partial=partial,
         immutable=immutable,
         ours=home and labels.get(HUB_LABEL) in hub_ids,
@@ -238,7 +255,7 @@ def source_decoder(kind: Kind) -> Callable[[bytes | msgspec.Raw], tuple[SourceKe
     """Return a decoder for whole sources of the hub."""
 
     def decode(raw: bytes | msgspec.Raw) -> tuple[SourceKey, Source]:
-        content = _content(kind, raw)
+        content = _content(kind, _decode_stored(raw))
         meta = content.metadata
         key = SourceKey(LOCAL, kind, meta.namespace, meta.name)
         return key, Source(
@@ -264,8 +281,8 @@ def decode_namespace(raw: bytes | msgspec.Raw) -> tuple[str, Namespace]:
 
 def decode_secret_data(raw: bytes | msgspec.Raw) -> tuple[ObjectMeta, Mapping[str, bytes]]:
     """Decode a registration Secret: its metadata and its values."""
-    secret = _decode_secret(raw)
-    return secret.metadata, secret.data or {}
+    content = _content(Kind.SECRET, _decode_stored(raw))
+    return content.metadata, content.data
 
 
 def decode_declaration(raw: bytes | msgspec.Raw) -> tuple[SyncName, Declaration]:

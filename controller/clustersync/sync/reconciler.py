@@ -34,6 +34,13 @@ class Planned(NamedTuple):
     verb: Verb
 
 
+class Settled(NamedTuple):
+    """What a look without a request led to: for which ClusterSyncs it was news, and whether a request is due."""
+
+    changed: set[SyncName]
+    is_due: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What one look at a target led to, for those who count and tell."""
@@ -72,22 +79,23 @@ class Reconciler:
         self._foreign: set[Target] = set()
         self._contests = Contests()
 
-    def settle(self, target: Target) -> set[SyncName] | None:
-        """Record a target that needs no request now; None where one is needed. A known conflict waits for its time."""
+    def settle(self, target: Target) -> Settled:
+        """Record a target that needs no request now, or that it waits for its turn. A known conflict waits for its time."""
         planned = self._plan(target, None)
         if planned.verb in (Verb.NOTHING, Verb.WAIT):
-            return self._record(target, planned, self._without_request(target, planned))
+            return Settled(self._record(target, planned, self._without_request(target, planned)), is_due=False)
         if target in self._foreign and planned.verb is Verb.CREATE:
-            return self._record(target, planned, self._conflict(target, None))
-        return None
+            return Settled(self._record(target, planned, self._conflict(target, None)), is_due=False)
+        if planned.verb is not Verb.CONFLICT and not planned.decision.writable:
+            return Settled(self._record(target, planned, _held_back(planned.decision.holder)), is_due=False)
+        return Settled(self._mark_pending(target, planned.decision.holder), is_due=True)
 
     def forget_conflict(self, target: Target) -> None:
         """Drop the memory of a foreign object, so that the next look is a fresh try."""
         self._foreign.discard(target)
 
-    def mark_pending(self, target: Target) -> set[SyncName]:
+    def _mark_pending(self, target: Target, claim: Claim | None) -> set[SyncName]:
         """Record that a target waits for its turn; return the ClusterSyncs for which that is news."""
-        claim = self._plan(target, None).decision.holder
         if claim is None or not self._is_wanted(target, claim):
             return set()
         return {claim.sync} if self._scoreboard.mark_pending(target, claim.sync, self._wall_clock()) else set()
@@ -96,20 +104,20 @@ class Reconciler:
         """Look at a target and do what is to be done; return what came of it and for whom it changed something."""
         planned, outcome, error = self._plan(target, None), SYNCED, None
         try:
-            seen = await self._writer.look(target) if target in self._foreign else None
+            if target in self._foreign:
+                planned = self._plan(target, await self._writer.look(target))
             for _ in range(ROUNDS):
-                planned = self._plan(target, seen)
                 outcome = await self._carry_out(target, planned)
                 if outcome.retry is not Retry.NOW:
                     break
-                seen = outcome.seen
+                planned = self._plan(target, outcome.seen)
         except ApiError as met:
             outcome, error = failure(met), met
         drifted = outcome.wrote and self._is_repair(target, planned)
         outcome = self._note_round(target, planned, outcome, drifted=drifted)
         changed = self._record(target, planned, outcome)
-        report = Report(target, planned.verb, outcome, planned.decision.holder, drifted, error)
-        return replace(report, foreign_uid=_foreign_uid(planned), copied=self._copied(target)), changed
+        foreign_uid, copied = _foreign_uid(planned), self._copied(target)
+        return Report(target, planned.verb, outcome, planned.decision.holder, drifted, error, foreign_uid, copied), changed
 
     def _plan(self, target: Target, seen: Replica | None) -> Planned:
         """Decide and plan from the stores; `seen` is what a read just found there, which counts where the store knows nothing."""

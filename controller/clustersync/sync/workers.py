@@ -158,11 +158,10 @@ class Workers:
         if anew:
             self._queue.forget(target)
             self._reconciler.forget_conflict(target)
-        changed = self._reconciler.settle(target)
-        if changed is not None:
-            return changed
-        self._queue.add(target, bulk=True)
-        return self._reconciler.mark_pending(target)
+        settled = self._reconciler.settle(target)
+        if settled.is_due:
+            self._queue.add(target, bulk=True)
+        return settled.changed
 
     def _targets(self, sync: SyncName) -> Iterator[Target]:
         """Every target that a ClusterSync has here or had: where it belongs, what it owns, what is not in sync."""

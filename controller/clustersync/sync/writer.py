@@ -16,7 +16,6 @@ from clustersync.core.store import ReplicaStore
 from clustersync.kube.client import FIELD_MANAGER, Client
 from clustersync.kube.wire import (
     Interner,
-    PartialObject,
     carried_metadata,
     decode_partial,
     last_manager,
@@ -51,18 +50,18 @@ class Writer:
         """POST the replica, so that nothing that is there is ever overwritten; `before` is what a deleted one carried."""
         body = creation_body(content, target) if before is None else recreation_body(content, target, before)
         try:
-            reply = decode_partial(await self._client.create(_collection_path(target), body))
+            with self._store.writing(target):
+                self._note(target, await self._client.create(_collection_path(target), body), content)
         except AlreadyExists:
             return await self._look_again(target)
-        self._note(target, reply, content)
         return WRITTEN
 
     async def update(self, target: Target, content: Rendered, observed: Replica) -> Outcome:
         """PUT our content and marks over the observed revision, everything foreign carried over."""
         before = await self._carried(target, observed)
         body = update_body(content, target, before, uid=observed.uid, resource_version=observed.resource_version)
-        reply = decode_partial(await self._client.replace(_object_path(target), body))
-        self._note(target, reply, content)
+        with self._store.writing(target):
+            self._note(target, await self._client.replace(_object_path(target), body), content)
         return WRITTEN
 
     async def recreate(self, target: Target, content: Rendered, observed: Replica) -> Outcome:
@@ -112,9 +111,10 @@ class Writer:
             self._store.upsert(target, seen)
         return Outcome(State.PENDING, "Stale", "", Retry.NOW, seen=seen)
 
-    def _note(self, target: Target, reply: PartialObject, content: Rendered) -> None:
+    def _note(self, target: Target, reply: bytes, content: Rendered) -> None:
         """Put what a write left there into the store. Whether admission changed the data shows when the watch brings it back."""
-        stored = observed_replica(target, reply.metadata, (content.type, content.immutable, content.digest), self._hub_ids, self._intern)
+        meta = decode_partial(reply).metadata
+        stored = observed_replica(target, meta, (content.type, content.immutable, content.digest), self._hub_ids, self._intern)
         self._store.written(target, structs.replace(stored, provisional=True))
 
 
