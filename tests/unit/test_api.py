@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from clustersync.core.api import (
     ClusterSyncSpec,
-    ClusterSyncStatus,
     ClusterTerm,
     DeletionPolicy,
     InvalidSpec,
@@ -19,6 +18,7 @@ from clustersync.core.api import (
     SourceRef,
     parse_spec,
 )
+from clustersync.core.api_status import ClusterSyncStatus
 
 SOURCE = {"kind": "Secret", "namespace": "team", "name": "registry"}
 MINIMAL: dict[str, Any] = {"source": SOURCE, "namespaceSelector": {}}

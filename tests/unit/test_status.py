@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from clustersync.core.api import MAX_FAILURES, ClusterSyncStatus
+from clustersync.core.api_status import MAX_FAILURES, ClusterSyncStatus
 from clustersync.core.claims import Unsynced
 from clustersync.core.model import SyncName, Target
 from clustersync.core.render import Unusable

@@ -1,4 +1,4 @@
-"""The API of ClusterSync as pydantic models: what a declaration may say and what the controller reports in it.
+"""The API of ClusterSync as pydantic models: what a declaration may say. What the controller reports stands in `api_status.py`.
 
 Origin of the CRD (`core/crd.py`): descriptions, limits and CEL rules stand beside the fields they belong to, and every
 CEL rule has its twin in Python, so that an object stored under an older CRD is judged the same way.
@@ -6,13 +6,11 @@ CEL rule has its twin in Python, so that an object stored under an older CRD is 
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -45,7 +43,6 @@ LABEL_KEY_MAX = 317  # prefix, slash, 63 characters of name
 MAX_CLUSTER_TERMS = 256
 MAX_REQUIREMENTS = 64
 MAX_REQUIREMENT_VALUES = 256
-MAX_FAILURES = 10  # design: at most ten examples in the status
 
 _KEY_RULE = "an optional DNS prefix of at most 253 characters and a slash, then a name of at most 63 characters"
 _ONE_TERM = "exactly one of name and selector must be set"
@@ -66,19 +63,12 @@ def _checked_label_key(key: str) -> str:
     return key
 
 
-def _whole_seconds(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
-
-
 LabelKey = Annotated[str, AfterValidator(_checked_label_key)]
-# As metav1.Time: what comes back from the API server equals what was written.
-Timestamp = Annotated[AwareDatetime, AfterValidator(_whole_seconds)]
-# Limits of type, reason and message as in metav1.Condition.
-Reason = Annotated[str, Field(min_length=1, max_length=1024, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
-Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 
 
-class _ApiObject(BaseModel):
+class ApiObject(BaseModel):
+    """A part of a ClusterSync as it is stored."""
+
     # Unknown fields of a stored object are ignored: a newer controller may have written them before a rollback.
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True)
 
@@ -104,7 +94,7 @@ class SourceDeletionPolicy(StrEnum):
     DELETE = "Delete"
 
 
-class LabelSelectorRequirement(_ApiObject):
+class LabelSelectorRequirement(ApiObject):
     """One condition on one label."""
 
     model_config = ConfigDict(
@@ -144,7 +134,7 @@ class LabelSelectorRequirement(_ApiObject):
         return values
 
 
-class LabelSelector(_ApiObject):
+class LabelSelector(ApiObject):
     """A label selector as everywhere in Kubernetes: all its conditions have to hold, and an empty one matches everything."""
 
     model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
@@ -166,7 +156,7 @@ class LabelSelector(_ApiObject):
     )
 
 
-class SourceRef(_ApiObject):
+class SourceRef(ApiObject):
     """The object that is copied."""
 
     kind: Kind = Field(description="The kind of the source, and of its replicas: Secret or ConfigMap.")
@@ -174,7 +164,7 @@ class SourceRef(_ApiObject):
     name: DnsSubdomain = Field(description="The name of the source; replicas have the same name.")
 
 
-class ClusterTerm(_ApiObject):
+class ClusterTerm(ApiObject):
     """Clusters to replicate to: one by its name, or some by their labels."""
 
     model_config = ConfigDict(json_schema_extra=_rule("has(self.name) != has(self.selector)", _ONE_TERM))
@@ -189,7 +179,7 @@ class ClusterTerm(_ApiObject):
         return self
 
 
-class ClusterSyncSpec(_ApiObject):
+class ClusterSyncSpec(ApiObject):
     """What is to be replicated, and where to."""
 
     source: SourceRef = Field(description="The object that is copied. It stays as it is; only replicas are written.")
@@ -222,73 +212,6 @@ class ClusterSyncSpec(_ApiObject):
         if not clusters:
             raise PydanticCustomError("clusters", "at least one cluster term is needed")
         return clusters
-
-
-class Condition(_ApiObject):
-    """One aspect of the state, after the Kubernetes API conventions."""
-
-    type: Annotated[str, Field(max_length=316)] = Field(description="The aspect, such as Ready or SourceReady.")
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds: True, False or Unknown.")
-    observed_generation: Count | None = Field(default=None, description="The metadata.generation that this condition speaks about.")
-    last_transition_time: Timestamp = Field(description="When status last changed.")
-    reason: Reason = Field(description="One CamelCase word for the cause.")
-    message: Annotated[str, Field(max_length=32768)] = Field(description="The cause for people, and what to do about it; may be empty.")
-
-
-class _Counts(_ApiObject):
-    """How many replicas there should be, and how they are doing."""
-
-    desired: Count = Field(default=0, description="How many replicas there should be.")
-    synced: Count = Field(default=0, description="How many of them equal the source.")
-    pending: Count = Field(default=0, description="How many of them still wait for their turn.")
-    failed: Count = Field(default=0, description="How many of them could not be written; each is tried again.")
-    conflicts: Count = Field(default=0, description="How many of them are held up by an object that ClusterSync does not own.")
-
-
-class ClusterRow(_Counts):
-    """How one target cluster is doing."""
-
-    name: str = Field(description="The name of the cluster.")
-    reachable: bool = Field(description="Whether its API server answers.")
-    message: str = Field(default="", description="Why the cluster is not in sync; empty when it is.")
-
-
-class FailureRow(_ApiObject):
-    """One replica that is failing or in conflict."""
-
-    cluster: str = Field(description="The cluster of the replica.")
-    namespace: str = Field(description="The namespace of the replica.")
-    name: str = Field(description="The name of the replica.")
-    reason: str = Field(description="One CamelCase word for the cause.")
-    message: str = Field(default="", description="The cause for people, as the API server put it.")
-    since: Timestamp = Field(description="When it began to fail.")
-
-
-class ClusterSyncStatus(_Counts):
-    """What the controller last saw."""
-
-    observed_generation: Count | None = Field(default=None, description="The metadata.generation that this status speaks about.")
-    summary: str = Field(default="", description="Replicas in sync and wanted over all clusters, such as 48/50.")
-    source: str = Field(default="", description="The source in one line, such as Secret team/registry.")
-    sources: Count = Field(default=0, description="How many source objects exist.")
-    clusters_ready: str = Field(default="", description="Target clusters that are reachable and all of them, such as 3/3.")
-    last_sync_time: Timestamp | None = Field(default=None, description="The last moment at which a change brought every replica in sync.")
-    clusters: tuple[ClusterRow, ...] = Field(
-        default_factory=tuple,
-        description="One row for each target cluster.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-    )
-    failures: tuple[FailureRow, ...] = Field(
-        default_factory=tuple,
-        max_length=MAX_FAILURES,
-        description="Up to ten of the replicas that fail or are in conflict, the oldest first.",
-        json_schema_extra={"x-kubernetes-list-type": "atomic"},
-    )
-    conditions: tuple[Condition, ...] = Field(
-        default_factory=tuple,
-        description="Ready sums up SourceReady, ClustersReady and ReplicasReady; others, such as Stalled, are there only while true.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-    )
 
 
 def parse_spec(spec: Mapping[str, Any]) -> ClusterSyncSpec:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from clustersync.core.api import ClusterSyncStatus
+from clustersync.core.api_status import ClusterSyncStatus
 from clustersync.core.catalog import Declaration
 from clustersync.core.claims import Unsynced
 from clustersync.core.render import Unusable

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from clustersync.core.api import GROUP, KIND, PLURAL, VERSION, ClusterSyncSpec, ClusterSyncStatus
+from clustersync.core.api import GROUP, KIND, PLURAL, VERSION, ClusterSyncSpec
+from clustersync.core.api_status import ClusterSyncStatus
 
 NAME_MAX = 63  # the name becomes the value of the label clustersync.io/sync
 _LINE_WIDTH = 120

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from clustersync.core.api import MAX_FAILURES, ClusterRow, ClusterSyncStatus, Condition, FailureRow
+from clustersync.core.api_status import MAX_FAILURES, ClusterRow, ClusterSyncStatus, Condition, FailureRow
 from clustersync.core.catalog import Declaration
 from clustersync.core.claims import Unsynced
 from clustersync.core.conditions import Verdict, judge

@@ -36,6 +36,7 @@ class Health:
         self._verdict: bool | None = None
         self._reachable = asyncio.Event()
         self._suspect = asyncio.Event()
+        self._recovery = asyncio.Event()  # the next one; each is set once
         self._recheck: asyncio.TimerHandle | None = None
 
     @property
@@ -57,12 +58,10 @@ class Health:
         await self._suspect.wait()
 
     async def pause(self, seconds: float) -> None:
-        """Sleep before the next attempt; ends early when an unreachable cluster is reachable again."""
-        if self._verdict is not False:
-            return await asyncio.sleep(seconds)
+        """Sleep before the next attempt; ends early when a cluster that was unreachable answers again."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._reachable.wait()
+                await self._recovery.wait()
 
     def succeeded(self, speaker: str) -> None:
         """Report an answer with status 200: it ends the speaker's own trouble, and everybody's in getting through at all."""
@@ -105,6 +104,9 @@ class Health:
         verdict = False if lasting else (self._answered or None)
         if verdict is self._verdict:
             return
+        if verdict and self._verdict is False:
+            self._recovery.set()
+            self._recovery = asyncio.Event()
         self._verdict = verdict
         (self._reachable.set if verdict else self._reachable.clear)()
         self._on_change()

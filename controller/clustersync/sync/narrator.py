@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clustersync.core.api import GROUP, KIND, VERSION, ClusterSyncStatus
+from clustersync.core.api import GROUP, KIND, VERSION
+from clustersync.core.api_status import ClusterSyncStatus
 from clustersync.core.catalog import Catalog, Declaration
 from clustersync.core.model import LOCAL, ClusterName, SyncName
 from clustersync.core.plan import Verb

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import orjson
 import structlog
 
-from clustersync.core.api import MAX_FAILURES, ClusterSyncStatus
+from clustersync.core.api_status import MAX_FAILURES, ClusterSyncStatus
 from clustersync.core.catalog import Catalog, Declaration
 from clustersync.core.claims import Unsynced
 from clustersync.core.errors import ApiError, NotFound
