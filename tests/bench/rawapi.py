@@ -83,12 +83,14 @@ class RawApi:
         """
         headers = {"Accept": JSON if whole else PARTIAL_OBJECT}
         while True:
-            url = URL(f"{self._base}{path}?watch=true&labelSelector={selector}&resourceVersion={version}", encoded=True)
+            query = f"watch=true&allowWatchBookmarks=true&labelSelector={selector}&resourceVersion={version}"
+            url = URL(f"{self._base}{path}?{query}", encoded=True)
             async with self._session.get(url, headers=headers) as response:
                 async for line in response.content:
                     event = _event(line)
                     version = str(event.resource_version)
-                    yield event
+                    if event.type != "BOOKMARK":
+                        yield event
 
 
 def _event(line: bytes) -> Event:

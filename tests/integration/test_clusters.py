@@ -111,7 +111,7 @@ def test_what_changes_on_a_member_out_of_sight_is_repaired_when_it_is_back(contr
     edge.create(namespace(f"{tag}-d", team=tag))
     controller.send(signal.SIGCONT)
     wanted = [{"word": "two"}, {"word": "two"}, None, {"word": "two"}]
-    fleet.until(lambda: [edge.data("Secret", f"{tag}-{each}", NAME) for each in "abcd"] == wanted, controller, seconds=30)
+    fleet.until(lambda: [edge.data("Secret", f"{tag}-{each}", NAME) for each in "abcd"] == wanted, controller)
     fleet.until(lambda: fleet.hub.status(tag).get("summary") == "4/4", controller)
 
 

@@ -134,21 +134,20 @@ class Informer(Generic[K, V]):
 
     async def run(self) -> None:
         """Watch until cancelled; every failure is retried with backoff."""
-        retry = Retry(BACKOFF, self._random)
+        retry, relist = Retry(BACKOFF, self._random), Retry(BACKOFF, self._random)
         while True:
             try:
                 await self._session()
                 retry.reset()
+            except Gone as error:  # counted on its own: it comes after an outage, whose failures must not delay the list
+                self._version = None
+                await self._recover("gone", error, relist)
             except ApiError as error:
-                await self._recover(error, retry)
+                self._health.failed(self.name, error)
+                await self._recover(error.reason, error, retry)
 
-    async def _recover(self, error: ApiError, retry: Retry) -> None:
-        reason = "gone" if isinstance(error, Gone) else error.reason
+    async def _recover(self, reason: str, error: ApiError, retry: Retry) -> None:
         self._on_restart(reason)
-        if isinstance(error, Gone):
-            self._version = None
-        else:
-            self._health.failed(self.name, error)
         delay = retry.failed(asyncio.get_running_loop().time())
         if error.retry_after_seconds is not None:
             delay = max(delay, error.retry_after_seconds)

@@ -5,20 +5,19 @@ There is no await between reading the stores and having the plan, so a plan is m
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from clustersync.core.catalog import Catalog
 from clustersync.core.claims import Claim, Decision, Place, Standing, decide
-from clustersync.core.contest import Contests
 from clustersync.core.errors import ApiError
 from clustersync.core.model import Replica, SourceKey, SyncName, Target
 from clustersync.core.plan import Undecided, Verb, Wanted, plan
 from clustersync.core.render import Rendered, Unusable
 from clustersync.core.scoreboard import Score, State
 from clustersync.sync.outcome import SYNCED, Outcome, Retry, conflict, failure, waiting
+from clustersync.sync.restraint import Restraint
 from clustersync.sync.state import ClusterState
 from clustersync.sync.writer import Writer
 
@@ -77,7 +76,7 @@ class Reconciler:
         self._is_protected = is_protected
         self._wall_clock = wall_clock
         self._foreign: set[Target] = set()
-        self._contests = Contests()
+        self._restraint = Restraint(writer)
 
     def settle(self, target: Target) -> Settled:
         """Record a target that needs no request now, or that it waits for its turn. A known conflict waits for its time."""
@@ -114,7 +113,8 @@ class Reconciler:
         except ApiError as met:
             outcome, error = failure(met), met
         drifted = outcome.wrote and self._is_repair(target, planned)
-        outcome = self._note_round(target, planned, outcome, drifted=drifted)
+        if outcome.wrote and isinstance(planned.decision.desired, Wanted):
+            outcome = self._restraint.after_write(target, planned.decision.desired.content, outcome, repaired=drifted)
         changed = self._record(target, planned, outcome)
         foreign_uid, copied = _foreign_uid(planned), self._copied(target)
         return Report(target, planned.verb, outcome, planned.decision.holder, drifted, error, foreign_uid, copied), changed
@@ -148,8 +148,8 @@ class Reconciler:
             return _held_back(decision.holder)
         self._foreign.discard(target)
         if isinstance(decision.desired, Wanted):
-            await self._ask_for_rival(target, decision.desired.content)
-            if (held := self._hold_off(target, decision.desired.content, observed)) is not None:
+            held = await self._restraint.before_write(target, decision.desired.content, observed)
+            if held is not None:
                 return held
         match verb, decision.desired, observed:
             case Verb.CREATE, Wanted(content), _:
@@ -173,52 +173,8 @@ class Reconciler:
         if planned.decision.desired is Undecided.HANDS_OFF:
             return waiting("SourceNotReady", "the source is not ready")
         if isinstance(planned.decision.desired, Wanted):
-            return self._contested(target, planned.decision.desired.content, undone=False) or SYNCED
+            return self._restraint.verdict(target, planned.decision.desired.content, undone=False) or SYNCED
         return SYNCED
-
-    def _hold_off(self, target: Target, content: Rendered, observed: Replica | None) -> Outcome | None:
-        """Return why a write that is due is not done now: it would be undone again, as it was before."""
-        if observed is not None and observed.intended == content.digest:
-            return Outcome(
-                State.FAILED,
-                "MutatedByAdmission",
-                f"an admission webhook changes {target} on its way in; tried again when the source changes",
-            )
-        now = asyncio.get_running_loop().time()
-        wait = self._contests.wait_seconds(target, content.digest, now)
-        if wait <= 0:
-            return None
-        return self._contested(target, content, undone=True) or Outcome(
-            State.PENDING, "Repaired", f"{target} was restored just now and changed again", Retry.AFTER, after_seconds=wait
-        )
-
-    def _contested(self, target: Target, content: Rendered, *, undone: bool) -> Outcome | None:
-        """Return the failure of a target that somebody keeps changing, for as long as the next repair has to wait."""
-        now = asyncio.get_running_loop().time()
-        wait = self._contests.wait_seconds(target, content.digest, now)
-        if wait <= 0 or not self._contests.is_contested(target, content.digest, now, undone=undone):
-            return None
-        rival = self._contests.rival(target) or "somebody"
-        message = f"{rival} keeps changing {target}; make it leave the replica alone, or take the namespace out of the selection"
-        return Outcome(State.FAILED, "Contested", message, Retry.AFTER, after_seconds=wait)
-
-    async def _ask_for_rival(self, target: Target, content: Rendered) -> None:
-        """Before a repair that counts as contested, see once whose change it undoes."""
-        now = asyncio.get_running_loop().time()
-        if self._contests.is_contested(target, content.digest, now, undone=True) and not self._contests.rival(target):
-            self._contests.name_rival(target, await self._writer.rival(target))
-
-    def _note_round(self, target: Target, planned: Planned, outcome: Outcome, *, drifted: bool) -> Outcome:
-        """Note a repair; from the third on the target counts as failed until it has been left alone."""
-        desired = planned.decision.desired
-        if not outcome.wrote or not isinstance(desired, Wanted):
-            return outcome
-        digest, now = desired.content.digest, asyncio.get_running_loop().time()
-        if not drifted and not self._contests.is_fought_over(target, digest, now):
-            return outcome
-        self._contests.repaired(target, digest, now)
-        contested = self._contested(target, desired.content, undone=False)
-        return replace(contested, wrote=True) if contested is not None else outcome
 
     def _conflict(self, target: Target, observed: Replica | None) -> Outcome:
         key = SourceKey(self._cluster, target.kind, target.namespace, target.name)
