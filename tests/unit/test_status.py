@@ -329,9 +329,11 @@ def test_counts_are_summed_over_the_clusters_and_shown_for_each_in_order() -> No
     assert (status.clusters_ready, status.source, status.sources) == ("2/2", "Secret platform/registry", 1)
 
 
-@pytest.mark.parametrize("content", [MISSING, REFUSED, Unsynced.UNSYNCED], ids=["missing", "refused", "not seen"])
-def test_a_source_of_no_use_does_not_count(content: Unusable | Unsynced) -> None:
-    assert compute(snapshot(content=content), NEVER).sources == 0
+@pytest.mark.parametrize(
+    ("content", "sources"), [(MISSING, 0), (REFUSED, 1), (Unsynced.UNSYNCED, 0)], ids=["missing", "there, but refused", "not seen"]
+)
+def test_a_source_counts_when_it_exists(content: Unusable | Unsynced, sources: int) -> None:
+    assert compute(snapshot(content=content), NEVER).sources == sources
 
 
 def test_on_an_unreachable_cluster_nothing_fails_it_is_pending() -> None:

@@ -77,7 +77,7 @@ class Catalog:
 
     def __init__(self, hub_id: str, *, dry_run: bool = False) -> None:
         self._hub_id = hub_id
-        self._dry_run = dry_run
+        self.dry_run = dry_run
         self._declarations: dict[SyncName, Declaration] = {}
         self._clusters: dict[ClusterName, Mapping[str, str]] = {}
         self._sources: dict[SourceKey, Source | Unusable] = {}
@@ -120,6 +120,11 @@ class Catalog:
     def source_keys(self) -> set[SourceKey]:
         """Return every object that some declaration names as its source."""
         return set(self._by_source)
+
+    def source(self, key: SourceKey) -> Source | None:
+        """Return a source that is there and readable."""
+        known = self._sources.get(key)
+        return known if isinstance(known, Source) else None
 
     def is_source(self, key: SourceKey) -> bool:
         """Whether some declaration names this object as its source."""
@@ -256,7 +261,7 @@ class Catalog:
             drop_on_missing_source=spec.source_deletion_policy is SourceDeletionPolicy.DELETE,
             deleting=declaration.deleting,
             suspended=spec.suspend,
-            writable=declaration.has_finalizer and not spec.suspend and not self._dry_run,
+            writable=declaration.has_finalizer and not spec.suspend and not self.dry_run,
         )
 
     def _last_claim(self, declaration: Declaration) -> Claim:
@@ -272,7 +277,7 @@ class Catalog:
             drop_on_missing_source=False,
             deleting=True,
             suspended=False,
-            writable=declaration.has_finalizer and not self._dry_run,
+            writable=declaration.has_finalizer and not self.dry_run,
         )
 
     def _content(self, key: SourceKey, sync: SyncName) -> Content:

@@ -70,6 +70,11 @@ class Snapshot:
         return self.counts.pending > 0 or not self.settled
 
     @property
+    def source_missing(self) -> bool:
+        """Whether there is no source object."""
+        return isinstance(self.content, Unusable) and self.content.missing
+
+    @property
     def source_unusable(self) -> bool:
         """Whether there is nothing to replicate, so that whatever waits does so for somebody to act."""
         return isinstance(self.content, Unusable)

@@ -13,7 +13,6 @@ from clustersync.core.claims import Unsynced
 from clustersync.core.conditions import Verdict, judge
 from clustersync.core.errors import clean
 from clustersync.core.model import ClusterName, Target
-from clustersync.core.render import Unusable
 from clustersync.core.scoreboard import Score
 from clustersync.core.snapshot import ClusterView, Snapshot
 
@@ -46,7 +45,7 @@ def compute(snapshot: Snapshot, before: ClusterSyncStatus) -> ClusterSyncStatus:
         observed_generation=declaration.generation,
         summary=f"{counts.synced}/{counts.desired}",
         source=str(key) if key else "",
-        sources=0 if isinstance(snapshot.content, Unusable | Unsynced) else 1,
+        sources=0 if isinstance(snapshot.content, Unsynced) or snapshot.source_missing else 1,
         desired=counts.desired,
         synced=counts.synced,
         pending=counts.pending,

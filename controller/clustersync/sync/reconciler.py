@@ -6,7 +6,7 @@ There is no await between reading the stores and having the plan, so a plan is m
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from clustersync.core.catalog import Catalog
@@ -14,6 +14,7 @@ from clustersync.core.claims import Claim, Decision, Place, Standing, decide
 from clustersync.core.errors import ApiError
 from clustersync.core.model import Replica, SourceKey, SyncName, Target
 from clustersync.core.plan import Undecided, Verb, Wanted, plan
+from clustersync.core.redact import redact
 from clustersync.core.render import Rendered, Unusable
 from clustersync.core.scoreboard import Score, State
 from clustersync.sync.outcome import SYNCED, Outcome, Retry, conflict, failure, waiting
@@ -86,7 +87,7 @@ class Reconciler:
         if target in self._foreign and planned.verb is Verb.CREATE:
             return Settled(self._record(target, planned, self._conflict(target, None)), is_due=False)
         if planned.verb is not Verb.CONFLICT and not planned.decision.writable:
-            return Settled(self._record(target, planned, _held_back(planned.decision.holder)), is_due=False)
+            return Settled(self._record(target, planned, self._held_back(planned.decision.holder)), is_due=False)
         return Settled(self._mark_pending(target, planned.decision.holder), is_due=True)
 
     def forget_conflict(self, target: Target) -> None:
@@ -111,13 +112,19 @@ class Reconciler:
                     break
                 planned = self._plan(target, outcome.seen)
         except ApiError as met:
-            outcome, error = failure(met), met
+            outcome, error = self._failed(planned, met), met
         drifted = outcome.wrote and self._is_repair(target, planned)
         if outcome.wrote and isinstance(planned.decision.desired, Wanted):
             outcome = self._restraint.after_write(target, planned.decision.desired.content, outcome, repaired=drifted)
         changed = self._record(target, planned, outcome)
         foreign_uid, copied = _foreign_uid(planned), self._copied(target)
         return Report(target, planned.verb, outcome, planned.decision.holder, drifted, error, foreign_uid, copied), changed
+
+    def _failed(self, planned: Planned, met: ApiError) -> Outcome:
+        """Return what an error means for the target; whatever the server quoted of the source goes no further."""
+        outcome, claim = failure(met), planned.decision.holder
+        source = self._catalog.source(claim.source) if claim is not None else None
+        return outcome if source is None else replace(outcome, message=redact(outcome.message, source))
 
     def _plan(self, target: Target, seen: Replica | None) -> Planned:
         """Decide and plan from the stores; `seen` is what a read just found there, which counts where the store knows nothing."""
@@ -145,7 +152,7 @@ class Reconciler:
             self._foreign.add(target)
             return self._conflict(target, observed)
         if not decision.writable:
-            return _held_back(decision.holder)
+            return self._held_back(decision.holder)
         self._foreign.discard(target)
         if isinstance(decision.desired, Wanted):
             held = await self._restraint.before_write(target, decision.desired.content, observed)
@@ -175,6 +182,13 @@ class Reconciler:
         if isinstance(planned.decision.desired, Wanted):
             return self._restraint.verdict(target, planned.decision.desired.content, undone=False) or SYNCED
         return SYNCED
+
+    def _held_back(self, claim: Claim | None) -> Outcome:
+        if self._catalog.dry_run:
+            return waiting("DryRun", "a write is due; the controller runs with --dry-run")
+        if claim is not None and claim.suspended:
+            return waiting("Suspended", "a write is due; spec.suspend is true")
+        return waiting("NoFinalizer", "waits for the cleanup finalizer, which precedes the first write")
 
     def _conflict(self, target: Target, observed: Replica | None) -> Outcome:
         key = SourceKey(self._cluster, target.kind, target.namespace, target.name)
@@ -229,12 +243,6 @@ class Reconciler:
 
 def _foreign_uid(planned: Planned) -> str:
     return planned.observed.uid if planned.verb is Verb.CONFLICT and planned.observed is not None else ""
-
-
-def _held_back(claim: Claim | None) -> Outcome:
-    if claim is not None and claim.suspended:
-        return waiting("Suspended", "a write is due; spec.suspend is true")
-    return waiting("NoFinalizer", "waits for the cleanup finalizer, which precedes the first write")
 
 
 def _tells_about_removal(verb: Verb, outcome: Outcome) -> bool:
