@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Callable, Mapping
 from random import Random
 
+import structlog
+
 from clustersync.core.catalog import Catalog, FanOut
+from clustersync.core.errors import ApiError, NotFound
 from clustersync.core.model import KINDS, Source, SourceKey
 from clustersync.core.render import Unusable
 from clustersync.kube.client import Client
 from clustersync.kube.health import Health
-from clustersync.kube.informer import Informer, Resource
+from clustersync.kube.informer import Informer, Resource, decode
 from clustersync.kube.wire import source_decoder
 from clustersync.runtime.tasks import Scope
+
+log = structlog.get_logger()
 
 
 class _SourceSink:
@@ -70,9 +75,23 @@ class SourceWatches:
             field_selector=f"metadata.name={key.name}",
         )
         try:
+            await self._look(key, resource, sink)
             await Informer(self._client, resource, source_decoder(key.kind), sink, health=health, random=self._random).run()
         finally:
             health.close()
+
+    async def _look(self, key: SourceKey, resource: Resource, sink: _SourceSink) -> None:
+        """Read the source once before it is watched: a streamed list ends only when the watch cache has caught up, up to 1 s later.
+
+        What goes wrong here the watch meets too, and tells.
+        """
+        decode_source = source_decoder(key.kind)
+        try:
+            sink.upsert(*decode(decode_source, await self._client.get(f"{resource.path}/{key.name}")))
+        except NotFound:
+            sink.delete(key, 0)
+        except ApiError as error:
+            log.debug("source not read yet", source=str(key), reason=error.reason)
 
     def _put(self, key: SourceKey, source: Source | None) -> None:
         if key in self._catalog.source_keys():
