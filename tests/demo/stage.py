@@ -79,9 +79,10 @@ def raised(screen: Screen, binaries: Binaries) -> Iterator[Stage]:
             planes = held.enter_context(start_all(["hub", "edge"], binaries=binaries, audit=False))
         with screen.timed("CRD and roles applied, edge registered on hub by a Secret"):
             _install(planes)
-        with screen.timed("the controller runs as its own process, under its service account, and has reached edge"):
+        with screen.timed("the controller runs as its own process, under its service account, and knows both clusters"):
             controller = held.enter_context(ControllerProcess(_kubeconfig(planes["hub"], folder), folder / "controller.log"))
-            eventually(lambda: controller.metrics().get('clustersync_cluster_up{cluster="edge"}') == 1, describe=controller.tail)
+            # This one is there once the first lists are: they end up to a second after they began (the API server's bookmark timer).
+            eventually(lambda: 'clustersync_watch_age_seconds{cluster="edge"}' in controller.metrics(), describe=controller.tail)
         yield _watched(planes, controller)
 
 
