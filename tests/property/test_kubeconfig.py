@@ -9,7 +9,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from clustersync.kube.addresses import is_forbidden_address
-from clustersync.kube.kubeconfig import Endpoint, RefusedKubeconfig, parse_kubeconfig
+from clustersync.kube.endpoint import Endpoint
+from clustersync.kube.kubeconfig import RefusedKubeconfig, parse_kubeconfig
 from clustersync.kube.tls import ssl_context
 from tests.unit.test_kubeconfig import CANARY, CLIENT_CERTIFICATE, assert_tells_nothing, document
 

@@ -29,7 +29,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from clustersync.kube.addresses import is_forbidden_address
-from clustersync.kube.kubeconfig import MAX_BYTES, Endpoint, RefusedKubeconfig, parse_kubeconfig
+from clustersync.kube.endpoint import Endpoint
+from clustersync.kube.kubeconfig import MAX_BYTES, RefusedKubeconfig, parse_kubeconfig
 from clustersync.kube.tls import ssl_context
 from tests.controlplane.pki import Authority, KeyPair
 

@@ -16,7 +16,7 @@ from kubernetes_asyncio import config
 from kubernetes_asyncio.client import Configuration
 
 from clustersync.core.errors import Unreachable, clean
-from clustersync.kube.kubeconfig import Endpoint
+from clustersync.kube.endpoint import Endpoint
 from clustersync.kube.tls import ssl_context
 from clustersync.kube.transport import Connection
 

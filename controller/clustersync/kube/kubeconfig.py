@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from clustersync.kube import strictyaml, tls
 from clustersync.kube.addresses import canonical_host, is_forbidden_host
+from clustersync.kube.endpoint import Endpoint
 from clustersync.kube.strictyaml import RefusedYaml, Value
 
 MAX_BYTES = 64 * 1024
@@ -29,20 +30,6 @@ class RefusedKubeconfig(ValueError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An API server and the credentials for it. PEM is decoded; client certificate and key come together or not at all."""
-
-    server: str
-    """`https://host[:port][/path]`, without a slash at the end; a literal address in its canonical spelling."""
-    tls_server_name: str | None = None
-    """The name to ask for and to verify, where it is not the host of `server`."""
-    certificate_authority: bytes | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
-    client_certificate: bytes | None = field(default=None, repr=False)
-    client_key: bytes | None = field(default=None, repr=False)
 
 
 def parse_kubeconfig(raw: bytes, *, allow_loopback: bool = False) -> Endpoint:

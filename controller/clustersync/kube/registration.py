@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from clustersync.core.model import LOCAL, ClusterName
-from clustersync.kube.kubeconfig import Endpoint, RefusedKubeconfig, parse_kubeconfig
+from clustersync.kube.endpoint import Endpoint
+from clustersync.kube.kubeconfig import RefusedKubeconfig, parse_kubeconfig
 
 CLUSTER_LABEL = "clustersync.io/cluster"
 """The label of a registration Secret; its value is the cluster's name."""

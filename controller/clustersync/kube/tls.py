@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from clustersync.kube.kubeconfig import Endpoint
+from clustersync.kube.endpoint import Endpoint
 
 
 def ssl_context(endpoint: Endpoint) -> ssl.SSLContext:

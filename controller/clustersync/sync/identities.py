@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from clustersync.core.model import LOCAL, ClusterName
-from clustersync.kube.kubeconfig import Endpoint
+from clustersync.kube.endpoint import Endpoint
 from clustersync.kube.registration import CLUSTER_LABEL, RefusedRegistration, Registration
 
 
