@@ -126,6 +126,10 @@ class Catalog:
         known = self._sources.get(key)
         return known if isinstance(known, Source) else None
 
+    def syncs_of(self, key: SourceKey) -> set[SyncName]:
+        """Return the declarations that name this object as their source."""
+        return set(self._by_source.get(key, ()))
+
     def is_source(self, key: SourceKey) -> bool:
         """Whether some declaration names this object as its source."""
         return key in self._by_source

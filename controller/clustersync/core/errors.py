@@ -108,15 +108,25 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
+# A webhook chooses the reason of its refusal freely, and it goes into status, logs and metrics: only these do.
+_REASONS = frozenset({
+    "Unauthorized", "Forbidden", "NotFound", "AlreadyExists", "Conflict", "Gone", "Invalid", "ServerTimeout", "StoreReadError",
+    "Timeout", "TooManyRequests", "BadRequest", "MethodNotAllowed", "NotAcceptable", "RequestEntityTooLarge",
+    "UnsupportedMediaType", "InternalError", "Expired", "ServiceUnavailable",
+})  # fmt: skip
+"""The values of `metav1.StatusReason` (apimachinery, pkg/apis/meta/v1/types.go)."""
+
+
 def from_status(status: int, reason: str, message: str, retry_after_seconds: float | None = None) -> ApiError:
     """Return the error for an HTTP answer.
 
     `reason` is `Status.reason` (it tells AlreadyExists from Conflict), `message` is `Status.message`.
     """
     kind = _BY_STATUS.get(status) or (Transient if status >= 500 else Invalid)
-    if reason == "AlreadyExists":
+    reason = reason if reason in _REASONS else ""
+    if status == 409 and reason == "AlreadyExists":
         kind = AlreadyExists
-    elif reason == "Expired":
+    elif status == 410 or reason == "Expired":
         kind = Gone
     error = kind(clean(message) or f"HTTP {status}", status=status, reason=reason, retry_after_seconds=retry_after_seconds)
     if isinstance(error, Forbidden):

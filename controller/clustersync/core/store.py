@@ -121,6 +121,10 @@ class ReplicaStore:
             if self._in_flight.pop(target) != NOTHING_SEEN:
                 self._on_change(target)
 
+    def is_writing(self, kind: Kind, name: str) -> bool:
+        """Whether a write to any object of this kind and name is under way."""
+        return any((target.kind, target.name) == (kind, name) for target in self._in_flight)
+
     def written(self, target: Target, replica: Replica) -> None:
         """Take in the reply to our own write; the watch may have been faster and knows better, also that it is gone again."""
         before = self._replicas.get(target)

@@ -173,7 +173,7 @@ async def _raise_for_status(response: Response) -> None:
         raise Unreachable(f"HTTP {status}: the server redirects, which is not followed", status=status)
     try:
         told = _STATUS.decode(await _read(response, limit=1 << 20))
-    except (msgspec.DecodeError, Unreachable, UnicodeDecodeError):
+    except (msgspec.DecodeError, Unreachable, UnicodeDecodeError, RecursionError):
         told = _Status()
     if told.kind != "Status":
         if status == 429:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+import aiohttp
 import yaml
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import Configuration
@@ -21,6 +23,13 @@ from clustersync.kube.tls import ssl_context
 from clustersync.kube.transport import Connection
 
 TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+RELOAD_SECONDS = 10.0
+"""Between two attempts to get credentials that the server takes."""
+
+UNREADABLE = (config.ConfigException, aiohttp.ClientError, yaml.YAMLError, OSError, ValueError, TypeError, KeyError, RuntimeError)
+"""What the library raises for credentials that it cannot read, by way of a file, a plugin or a token endpoint."""
 
 
 class CredentialsError(Exception):
@@ -83,14 +92,23 @@ class _Authorization:
     def __init__(self, configuration: Configuration, kubeconfig: str | None, context: str | None, in_cluster: bool) -> None:
         self._configuration = configuration
         self._arguments = kubeconfig, context, in_cluster
+        self._reloaded_at = -math.inf
 
     async def __call__(self, fresh: bool) -> str | None:
         try:
             if fresh:
-                await _load(self._configuration, *self._arguments)
+                await self._reload()
             return await self._configuration.get_api_key_with_prefix("BearerToken") or None
-        except (config.ConfigException, OSError) as error:
-            raise Unreachable(f"the controller's own credentials cannot be read: {clean(str(error))}") from None
+        except UNREADABLE as error:
+            # Only the kind: the library's texts may quote the file, or what a credential plugin printed.
+            raise Unreachable(f"the controller's own credentials cannot be read ({type(error).__name__})") from None
+
+    async def _reload(self) -> None:
+        """Load the credentials anew, which may run the operator's credential plugin: not for each of many refused requests."""
+        now = asyncio.get_running_loop().time()
+        if now - self._reloaded_at >= RELOAD_SECONDS:
+            self._reloaded_at = now
+            await _load(self._configuration, *self._arguments)
 
 
 def member_connection(endpoint: Endpoint, *, guarded: bool) -> Connection:

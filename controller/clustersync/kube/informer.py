@@ -15,11 +15,15 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from clustersync.core.errors import ApiError, Gone, Invalid, Unreachable, from_status
+from clustersync.core.errors import ApiError, Gone, Invalid, Transient, from_status
 from clustersync.kube.client import JSON, PARTIAL_OBJECT, Client
 from clustersync.kube.health import Health
 from clustersync.kube.wire import Event, ObjectMeta, decode_event, decode_page, decode_partial
 from clustersync.runtime.backoff import Backoff, Retry
+
+
+class BrokenStream(Transient):
+    """The server answers, and what it then sends is of no use. An answer alone does not make up for it; an event does."""
 
 
 class Versioned(Protocol):
@@ -124,6 +128,11 @@ class Informer(Generic[K, V]):
         return "?".join(filter(None, (self._resource.path, self._resource.field_selector)))
 
     @property
+    def _stream(self) -> str:
+        """As whom it speaks of what comes after an answer: an answer proves less than an event does."""
+        return f"{self.name} stream"
+
+    @property
     def synced(self) -> bool:
         """Whether the sink has held the whole state once."""
         return self._synced.is_set()
@@ -143,7 +152,7 @@ class Informer(Generic[K, V]):
                 self._version = None
                 await self._recover("gone", error, relist)
             except ApiError as error:
-                self._health.failed(self.name, error)
+                self._health.failed(self._stream if isinstance(error, BrokenStream) else self.name, error)
                 await self._recover(error.reason, error, retry)
 
     async def _recover(self, reason: str, error: ApiError, retry: Retry) -> None:
@@ -179,9 +188,9 @@ class Informer(Generic[K, V]):
                 async for batch in batches:
                     self._take(batch)
         if self._initial is not None:
-            raise Unreachable("the initial list broke off")
+            raise BrokenStream("the initial list broke off")
         if not self._events and asyncio.get_running_loop().time() - started < SHORT_WATCH_SECONDS:
-            raise Unreachable("the watch ended at once")
+            raise BrokenStream("the watch ended at once")
 
     def _watch_query(self) -> dict[str, str]:
         query = self._resource.query | {
@@ -217,6 +226,7 @@ class Informer(Generic[K, V]):
                 self._initial[key] = value
             return
         self._version = str(value.resource_version)
+        self._health.succeeded(self._stream)
         if deleted:
             self._sink.delete(key, value.resource_version)
         else:
@@ -228,11 +238,12 @@ class Informer(Generic[K, V]):
                 return
             self._finish_list(self._initial, meta.resource_version)
         self._version = meta.resource_version
+        self._health.succeeded(self._stream)
 
     def _finish_list(self, items: Mapping[K, V], version: str) -> None:
         self._initial = None
         self._version = version
-        self._sink.replace(items, int(version))
+        self._sink.replace(items, decode(int, version))
         self._synced.set()
 
     async def _list_pages(self) -> None:
@@ -253,8 +264,8 @@ def decode(decoder: Callable[[D], R], raw: D) -> R:
     """Decode something a server sent; what cannot be decoded did not come from an API server that works."""
     try:
         return decoder(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
-        raise Unreachable("the server sent something that is not a Kubernetes object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
+        raise BrokenStream("the server sent something that is not a Kubernetes object") from None
 
 
 class _Status(msgspec.Struct):
@@ -263,6 +274,9 @@ class _Status(msgspec.Struct):
     message: str = ""
 
 
+_decode_status = msgspec.json.Decoder(_Status).decode
+
+
 def _stream_error(raw: msgspec.Raw) -> ApiError:
-    status = msgspec.json.decode(raw, type=_Status)
+    status = decode(_decode_status, raw)
     return from_status(status.code, status.reason, status.message)

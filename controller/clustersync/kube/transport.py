@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import aiohttp
@@ -82,6 +83,7 @@ class AiohttpTransport:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._base = connection.server.rstrip("/")
+        self._refused = False  # the last answer was a 401: the next request asks for fresh credentials first
         connector = aiohttp.TCPConnector(
             limit=0,  # the limiter bounds writes; watches are few and must not wait for them
             ssl=connection.tls,
@@ -100,7 +102,8 @@ class AiohttpTransport:
     async def send(self, request: Request) -> AsyncIterator[Response]:
         """Send a request; raises Unreachable."""
         headers = dict(request.headers)
-        if authorization := await self._connection.authorization(False):
+        fresh, self._refused = self._refused, False
+        if authorization := await self._connection.authorization(fresh):
             headers["Authorization"] = authorization
         if request.body is not None:
             headers.setdefault("Content-Type", "application/json")
@@ -114,6 +117,7 @@ class AiohttpTransport:
                 proxy=self._connection.proxy,
                 server_hostname=self._connection.server_hostname,
             ) as response:
+                self._refused = response.status == HTTPStatus.UNAUTHORIZED
                 yield _Response(response)
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(_describe(error)) from error

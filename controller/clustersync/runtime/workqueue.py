@@ -63,6 +63,10 @@ class WorkQueue(Generic[K]):
         """Keys that workers hold."""
         return len(self._in_hand)
 
+    def is_in_hand(self, key: K) -> bool:
+        """Whether a worker holds the key."""
+        return key in self._in_hand
+
     def oldest_seconds(self) -> float:
         """How long the key has been ready that is next in its line; the longer of the two lines."""
         heads = [next(iter(line.values())) for line in (self._urgent, self._bulk) if line]

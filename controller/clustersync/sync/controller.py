@@ -79,7 +79,7 @@ class Controller:
         self._hub_synced = asyncio.Event()
         self.health = Health(lambda: None)
         self.registry = Registry(scope, self._context(), hub.connect, self._fan_out, self._narrator.registration_refused)
-        self._sources = SourceWatches(hub.control, self.catalog, self._fan_out, random)
+        self._sources = SourceWatches(hub.control, self.catalog, self._fan_out, self.touched, random)
         self._lifecycle_queue: WorkQueue[SyncName] = WorkQueue(HUB_BACKOFF, random)
         self._lifecycle = Lifecycle(hub.control, self.catalog, self.registry, self._lifecycle_queue, self._on_cleanup)
         status_queue: WorkQueue[SyncName] = WorkQueue(HUB_BACKOFF, random)
@@ -124,7 +124,8 @@ class Controller:
         asked = before is not None and before.reconcile_requested != value.reconcile_requested
         self._sources.refresh(self._scope)
         self._fan_out(fan_outs, anew=asked)
-        if before is None or not before.acts_like(value) or before.skip_cleanup != value.skip_cleanup:
+        news = before is None or not before.acts_like(value) or before.skip_cleanup != value.skip_cleanup
+        if news or (before is not None and before.generation != value.generation):
             self._lifecycle_queue.add(key)
             self._reporter.touch(key)
 

@@ -89,7 +89,10 @@ class Member:
 
     def has_work(self, sync: SyncName) -> bool:
         """Whether anything of a deleted ClusterSync is still to be done here."""
-        return sync in self.state.unsettled or any(self._is_to_go(target) for target in self.state.replicas.each_owned(sync))
+        replicas, claim = self.state.replicas, self._context.catalog.claim(sync)
+        if sync in self.state.unsettled or (claim is not None and replicas.is_writing(claim.kind, claim.target_name)):
+            return True
+        return any(self._is_to_go(target) for target in replicas.each_owned(sync))
 
     def _is_to_go(self, target: Target) -> bool:
         """Whether a replica waits for us: not one that only a foreign finalizer holds, nor one where we keep our hands off."""

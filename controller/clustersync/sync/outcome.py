@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from clustersync.core.errors import ApiError, Forbidden, NotFound, Stale, Throttled, Transient, Unreachable
+from clustersync.core.errors import ApiError, Forbidden, NotFound, NotLeading, Stale, Throttled, Transient, Unreachable
 from clustersync.core.model import Replica, Target
 from clustersync.core.scoreboard import State
 
@@ -59,6 +59,8 @@ def conflict(target: Target, seen: Replica | None) -> Outcome:
 def failure(error: ApiError) -> Outcome:
     """What an API error means for the target it met."""
     match error:
+        case NotLeading():
+            return waiting("NotLeading", "another controller leads now", retry=Retry.BACKOFF)
         case Throttled():
             return waiting("Throttled", f"the API server asked for patience: {error.message}", retry=Retry.BACKOFF)
         case Forbidden() if error.namespace_terminates:

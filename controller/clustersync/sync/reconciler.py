@@ -12,7 +12,7 @@ from typing import NamedTuple
 from clustersync.core.catalog import Catalog
 from clustersync.core.claims import Claim, Decision, Place, Standing, decide
 from clustersync.core.errors import ApiError
-from clustersync.core.model import Replica, SourceKey, SyncName, Target
+from clustersync.core.model import Replica, Source, SourceKey, SyncName, Target
 from clustersync.core.plan import Undecided, Verb, Wanted, plan
 from clustersync.core.redact import redact
 from clustersync.core.render import Rendered, Unusable
@@ -32,6 +32,8 @@ class Planned(NamedTuple):
     decision: Decision
     observed: Replica | None
     verb: Verb
+    source: Source | None
+    """The holder's source as it was when this was planned: what a server may quote."""
 
 
 class Settled(NamedTuple):
@@ -122,9 +124,8 @@ class Reconciler:
 
     def _failed(self, planned: Planned, met: ApiError) -> Outcome:
         """Return what an error means for the target; whatever the server quoted of the source goes no further."""
-        outcome, claim = failure(met), planned.decision.holder
-        source = self._catalog.source(claim.source) if claim is not None else None
-        return outcome if source is None else replace(outcome, message=redact(outcome.message, source))
+        outcome = failure(met)
+        return outcome if planned.source is None else replace(outcome, message=redact(outcome.message, planned.source))
 
     def _plan(self, target: Target, seen: Replica | None) -> Planned:
         """Decide and plan from the stores; `seen` is what a read just found there, which counts where the store knows nothing."""
@@ -141,10 +142,11 @@ class Reconciler:
         claims = self._catalog.claims_at(self._cluster, target.kind, target.name)
         owner = self._catalog.claim(observed.owner) if observed is not None and observed.ours else None
         decision = decide(place, claims, owner, observed)
-        return Planned(decision, observed, plan(decision.desired, observed))
+        source = self._catalog.source(decision.holder.source) if decision.holder is not None else None
+        return Planned(decision, observed, plan(decision.desired, observed), source)
 
     async def _carry_out(self, target: Target, planned: Planned) -> Outcome:
-        decision, observed, verb = planned
+        decision, observed, verb, _ = planned
         if verb in (Verb.NOTHING, Verb.WAIT):
             self._foreign.discard(target)
             return self._without_request(target, planned)

@@ -10,7 +10,7 @@ import structlog
 
 from clustersync.core.catalog import Catalog, FanOut
 from clustersync.core.errors import ApiError, NotFound
-from clustersync.core.model import KINDS, Source, SourceKey
+from clustersync.core.model import KINDS, Source, SourceKey, SyncName
 from clustersync.core.render import Unusable
 from clustersync.kube.client import Client
 from clustersync.kube.health import Health
@@ -52,10 +52,18 @@ class _SourceSink:
 class SourceWatches:
     """One watch for each object that some declaration names as its source."""
 
-    def __init__(self, client: Client, catalog: Catalog, on_fan_out: Callable[[set[FanOut]], None], random: Random) -> None:
+    def __init__(
+        self,
+        client: Client,
+        catalog: Catalog,
+        on_fan_out: Callable[[set[FanOut]], None],
+        on_change: Callable[[set[SyncName]], None],
+        random: Random,
+    ) -> None:
         self._client = client
         self._catalog = catalog
         self._on_fan_out = on_fan_out
+        self._on_change = on_change
         self._random = random
         self._watches: dict[SourceKey, asyncio.Task[None]] = {}
 
@@ -95,11 +103,16 @@ class SourceWatches:
 
     def _put(self, key: SourceKey, source: Source | None) -> None:
         if key in self._catalog.source_keys():
-            self._on_fan_out(self._catalog.put_source(key, source))
+            self._tell(key, self._catalog.put_source(key, source))
 
     def _on_health(self, key: SourceKey, sink: _SourceSink, health: Health) -> None:
         """A source that cannot be read for long is not known any more: replicas stay as they are."""
         if health.reachable:
             sink.tell_again()
         elif health.reachable is False:
-            self._on_fan_out(self._catalog.put_source_problem(key, Unusable("SourceUnreadable", f"{key} cannot be read: {health.cause}")))
+            self._tell(key, self._catalog.put_source_problem(key, Unusable("SourceUnreadable", f"{key} cannot be read: {health.cause}")))
+
+    def _tell(self, key: SourceKey, fan_outs: set[FanOut]) -> None:
+        """Hand on what follows; a declaration that selects no cluster has no fan-out, and still a condition about its source."""
+        self._on_fan_out(fan_outs)
+        self._on_change(self._catalog.syncs_of(key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ import structlog
 
 from clustersync.core.errors import ApiError, Throttled, Unreachable
 from clustersync.core.model import SyncName, Target
+from clustersync.core.plan import Verb
+from clustersync.core.scoreboard import State
 from clustersync.kube.health import Health
 from clustersync.kube.limiter import Limiter
 from clustersync.runtime.backoff import Backoff
@@ -18,7 +20,7 @@ from clustersync.runtime.tasks import Scope
 from clustersync.runtime.workqueue import WorkQueue
 from clustersync.sync.context import Context
 from clustersync.sync.outcome import Outcome, Retry
-from clustersync.sync.reconciler import Reconciler, Report
+from clustersync.sync.reconciler import Reconciler, Report, Settled
 from clustersync.sync.state import ClusterState
 
 SLICE = 256
@@ -100,9 +102,31 @@ class Workers:
         report, changed = await self._reconciler.reconcile(target)
         self._schedule(target, report.outcome)
         self._judge(report, started)
+        self._log(report)
         self._context.audience.reported(self._state.name, report)
         if changed:
             self._context.audience.touched(changed)
+
+    def _log(self, report: Report) -> None:
+        """One line per look that did something; routine writes, thousands at a time, only at debug."""
+        outcome = report.outcome
+        if not outcome.wrote and not outcome.reason:
+            return
+        if outcome.state in (State.FAILED, State.CONFLICT):
+            write = log.warning
+        else:
+            write = log.info if report.drifted or report.verb is Verb.RECREATE else log.debug
+        write(
+            "target reconciled",
+            cluster=self._state.name,
+            clustersync=report.claim.sync if report.claim else "",
+            target=str(report.target),
+            verb=report.verb.value,
+            state=outcome.state.value,
+            drift=report.drifted,
+            reason=outcome.reason,
+            message=outcome.message,
+        )
 
     def _schedule(self, target: Target, outcome: Outcome) -> None:
         if outcome.retry is not Retry.CONFLICT:
@@ -143,25 +167,27 @@ class Workers:
 
     async def _expand(self, item: Expand) -> None:
         """Look at every target of a ClusterSync, in slices; queue those that need a request."""
-        token = self._state.unsettled.get(item.sync)
+        token, seen, due = self._state.unsettled.get(item.sync), 0, 0
         targets = iter(self._targets(item.sync))
         while slice_ := list(islice(targets, SLICE)):
-            changed = {sync for target in slice_ for sync in self._settle(target, anew=item.anew)}
-            if changed:
-                self._context.audience.touched(changed)
+            settled = [self._settle(target, anew=item.anew) for target in slice_]
+            self._context.audience.touched({sync for each in settled for sync in each.changed})
+            seen, due = seen + len(settled), due + sum(each.is_due for each in settled)
             await asyncio.sleep(0)
+        log.info("fan-out", cluster=self._state.name, clustersync=item.sync, targets=seen, due=due)
         if self._state.unsettled.get(item.sync) == token:
             self._state.unsettled.pop(item.sync, None)
         self._context.audience.touched({item.sync})
 
-    def _settle(self, target: Target, *, anew: bool) -> Iterable[SyncName]:
+    def _settle(self, target: Target, *, anew: bool) -> Settled:
         if anew:
             self._queue.forget(target)
             self._reconciler.forget_conflict(target)
         settled = self._reconciler.settle(target)
-        if settled.is_due:
+        # What a worker is writing just now is not in the store yet, and was planned before the change that brought us here.
+        if settled.is_due or self._queue.is_in_hand(target):
             self._queue.add(target, bulk=True)
-        return settled.changed
+        return settled
 
     def _targets(self, sync: SyncName) -> Iterator[Target]:
         """Every target that a ClusterSync has here or had: where it belongs, what it owns, what is not in sync."""

@@ -36,6 +36,8 @@ class Writer:
         self._store = store
         self._intern = intern
         self._hub_ids = hub_ids
+        # What an object carried that was deleted to be created again: its finalizers, or a refusal, may come in between.
+        self._deleted: dict[Target, Metadata] = {}
         self._decode = {kind: replica_decoder(kind, hub_ids, intern) for kind in Kind}
 
     async def look(self, target: Target) -> Replica | None:
@@ -46,14 +48,16 @@ class Writer:
             return None
         return self._decode[target.kind](raw)[1]
 
-    async def create(self, target: Target, content: Rendered, before: Metadata | None = None) -> Outcome:
-        """POST the replica, so that nothing that is there is ever overwritten; `before` is what a deleted one carried."""
+    async def create(self, target: Target, content: Rendered) -> Outcome:
+        """POST the replica, so that nothing that is there is ever overwritten; with the foreign metadata of one deleted for it."""
+        before = self._deleted.get(target)
         body = creation_body(content, target) if before is None else recreation_body(content, target, before)
         try:
             with self._store.writing(target):
                 self._note(target, await self._client.create(_collection_path(target), body), content)
         except AlreadyExists:
             return await self._look_again(target)
+        self._deleted.pop(target, None)
         return WRITTEN
 
     async def update(self, target: Target, content: Rendered, observed: Replica) -> Outcome:
@@ -66,14 +70,18 @@ class Writer:
 
     async def recreate(self, target: Target, content: Rendered, observed: Replica) -> Outcome:
         """DELETE the observed revision, and POST the new one at once unless a finalizer holds the old."""
-        before = await self._carried(target, observed)
-        deletion = await self.delete(target, observed)
+        self._deleted[target] = await self._carried(target, observed)
+        deletion = await self._delete(target, observed)
         if deletion.state is not State.SYNCED:
             return deletion
-        return await self.create(target, content, before)
+        return await self.create(target, content)
 
     async def delete(self, target: Target, observed: Replica) -> Outcome:
-        """DELETE exactly the observed revision."""
+        """DELETE exactly the observed revision, for good."""
+        self._deleted.pop(target, None)
+        return await self._delete(target, observed)
+
+    async def _delete(self, target: Target, observed: Replica) -> Outcome:
         raw = await self._client.delete(_object_path(target), uid=observed.uid, resource_version=observed.resource_version)
         reply = decode_partial(raw)
         if reply.kind == GONE:
