@@ -101,3 +101,13 @@ def test_a_message_is_cut_and_says_so(length: int) -> None:
     cut = clean("x" * length)
     assert len(cut) == min(length, MESSAGE_LIMIT)
     assert cut.endswith("…") is (length > MESSAGE_LIMIT)
+
+
+def test_a_reason_of_a_webhooks_own_choosing_goes_no_further() -> None:
+    error = from_status(403, "the-value-of-a-secret" * 100, "denied")
+    assert error.reason == "Forbidden"
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_a_reason_does_not_make_a_refusal_what_its_code_says_it_is_not(status: int) -> None:
+    assert not isinstance(from_status(status, "AlreadyExists", "denied"), AlreadyExists)

@@ -212,7 +212,7 @@ class Informer(Generic[K, V]):
                 case "BOOKMARK":
                     self._take_bookmark(decode(decode_partial, event.object).metadata)
                 case "ERROR":
-                    raise _stream_error(event.object)
+                    raise stream_error(event.object)
             self._events += 1
 
     def _take_object(self, event: Event) -> None:
@@ -277,6 +277,7 @@ class _Status(msgspec.Struct):
 _decode_status = msgspec.json.Decoder(_Status).decode
 
 
-def _stream_error(raw: msgspec.Raw) -> ApiError:
+def stream_error(raw: msgspec.Raw) -> ApiError:
+    """Return the error that an ERROR event tells of."""
     status = decode(_decode_status, raw)
     return from_status(status.code, status.reason, status.message)
